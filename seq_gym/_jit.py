@@ -1,0 +1,231 @@
+"""The one import of numba: how kernels are compiled, and the few words that compiled code needs.
+
+Kernels are written once. Compiled, `record_at` and `floats_at` are bare pointers (no bounds check,
+no reference counting: five times faster than array arguments, whose unpacking alone costs 50 ns
+each a call). Under `NUMBA_DISABLE_JIT=1` the same text runs as plain Python over `ctypes`, for
+coverage, line numbers and debuggers.
+
+Compile options, and why:
+
+- `cache=True`: compiling takes seconds, loading milliseconds. The cache folder's name carries a
+  digest of every source that holds kernels, because numba does not see edits in imported helpers.
+- `error_model="numpy"`: a division by zero is inf, not a branch to an exception.
+- no `fastmath`: it deletes NaN tests and reorders sums; results must be equal to the bit.
+- `nogil=True`: kernels touch no Python object.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba as nb
+import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+__all__ = [
+    "COMPILED",
+    "call_slippage",
+    "copy_bytes",
+    "floats_at",
+    "helper",
+    "ints_at",
+    "kernel",
+    "record_at",
+    "slippage_address",
+]
+
+COMPILED = not nb.config.DISABLE_JIT
+"""False under NUMBA_DISABLE_JIT=1: the kernels are then ordinary Python functions."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _sources_digest() -> str:
+    """Digest the package's files that hold kernels or what kernels import."""
+    digest = hashlib.sha256(nb.__version__.encode())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        text = path.read_bytes()
+        if b"seq_gym._jit" in text or b"seq_gym.engine.codes" in text or path.name == "codes.py":
+            digest.update(path.relative_to(root).as_posix().encode() + text)
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str:
+    """Return the first writable folder for compiled kernels: package, user, temporary."""
+    name = f"kernels-{_sources_digest()}"
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seq_gym"
+    for parent in (Path(__file__).parent / "__pycache__", user):
+        folder = parent / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return str(folder)
+        except OSError:
+            continue
+    return tempfile.mkdtemp(prefix=name)
+
+
+_CACHE_FOLDER = _cache_folder() if COMPILED else ""
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile a function that Python may call: on its first call, kept on disk."""
+    if not COMPILED:
+        return function
+    before = nb.config.CACHE_DIR
+    nb.config.CACHE_DIR = _CACHE_FOLDER
+    try:
+        return _widened(nb.njit(cache=True, nogil=True, error_model="numpy")(function))
+    finally:
+        nb.config.CACHE_DIR = before
+
+
+def helper(function: _Function) -> _Function:
+    """Compile a function that only kernels call: no Python wrapper, no file of its own."""
+    if not COMPILED:
+        return function
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _widened(nb.njit(nogil=True, error_model="numpy", **options)(function))
+
+
+def _widened(dispatcher: Any) -> Any:
+    """Widen constant arguments of calls between kernels to int64.
+
+    Numba would compile the callee anew for every constant it is called with (OPEN, CLOSE, each
+    reason): three times the functions and three times the wait, for nothing.
+    """
+    resolve = dispatcher.get_call_template
+
+    def resolve_widened(args: Any, kws: Any) -> Any:
+        return resolve(
+            tuple(types.unliteral(arg) for arg in args),
+            {name: types.unliteral(arg) for name, arg in kws.items()},
+        )
+
+    dispatcher.get_call_template = resolve_widened
+    return dispatcher
+
+
+def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
+    """Make the accessor `at(address, index)` of a table of records that starts at an address.
+
+    The record that comes back is a view: assigning its fields writes the table.
+    """
+    if not COMPILED:
+        size = dtype.itemsize
+
+        def view(address: int, index: int) -> Any:
+            memory = (ctypes.c_char * size).from_address(address + index * size)
+            return np.ndarray((1,), dtype, memory)[0]
+
+        return view
+
+    record = nb.from_dtype(dtype)
+    step = dtype.itemsize
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def at(_typing: Any, address: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            offset = builder.mul(args[1], context.get_constant(types.int64, step))
+            return builder.inttoptr(builder.add(args[0], offset), context.get_value_type(record))
+
+        return record(types.int64, types.int64), codegen
+
+    return at  # type: ignore[no-any-return]
+
+
+def _pointer_to(item: Any, plain: Any) -> Callable[[int], Any]:
+    """Make `at(address)`, an unchecked pointer that is indexed like an array."""
+    if not COMPILED:
+        return lambda address: ctypes.cast(int(address), ctypes.POINTER(plain))
+
+    pointer = types.CPointer(item)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def at(_typing: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(pointer))
+
+        return pointer(types.int64), codegen
+
+    return at  # type: ignore[no-any-return]
+
+
+floats_at = _pointer_to(types.float64, ctypes.c_double)
+"""float64 values from an address."""
+singles_at = _pointer_to(types.float32, ctypes.c_float)
+"""float32 values from an address."""
+ints_at = _pointer_to(types.int64, ctypes.c_int64)
+"""int64 values from an address."""
+bytes_at = _pointer_to(types.uint8, ctypes.c_uint8)
+"""uint8 values from an address."""
+
+if COMPILED:
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def copy_bytes(_typing: Any, target: Any, source: Any, count: Any) -> Any:
+        """Copy `count` bytes between addresses; slices do not vectorise, memcpy does."""
+
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            char = cgutils.voidptr_t
+            cgutils.raw_memcpy(
+                builder,
+                builder.inttoptr(args[0], char),
+                builder.inttoptr(args[1], char),
+                args[2],
+                1,
+            )
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64), codegen
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def call_slippage(_typing: Any, address: Any, notional: Any, adv: Any, sigma: Any) -> Any:
+        """Call the user's slippage function at an address (see `slippage_address`)."""
+
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            double = context.get_value_type(types.float64)
+            function = cgutils.ir.FunctionType(double, [double] * 3)
+            pointer = builder.inttoptr(args[0], function.as_pointer())
+            return builder.call(pointer, args[1:])
+
+        double = types.float64
+        return double(types.int64, double, double, double), codegen
+
+else:
+
+    def copy_bytes(target: int, source: int, count: int) -> None:
+        """Copy `count` bytes between addresses."""
+        ctypes.memmove(int(target), int(source), int(count))
+
+    def call_slippage(address: int, notional: float, adv: float, sigma: float) -> float:
+        """Call the user's slippage function at an address (see `slippage_address`)."""
+        double = ctypes.c_double
+        function = ctypes.CFUNCTYPE(double, double, double, double)(int(address))
+        return float(function(notional, adv, sigma))
+
+
+def slippage_address(function: Callable[[float, float, float], float]) -> tuple[int, Any]:
+    """Make a Python function callable from kernels.
+
+    Args:
+        function: `(notional, adv_quote, volatility_frac) -> slippage_frac`, of plain arithmetic
+            and `math` so that it compiles.
+
+    Returns:
+        Its address, and the object that must stay alive as long as the address is used.
+    """
+    if COMPILED:
+        compiled = nb.cfunc("float64(float64, float64, float64)", nopython=True)(function)
+        return int(compiled.address), compiled
+    double = ctypes.c_double
+    callback = ctypes.CFUNCTYPE(double, double, double, double)(function)
+    return int(ctypes.cast(callback, ctypes.c_void_p).value or 0), callback

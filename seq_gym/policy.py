@@ -1,0 +1,74 @@
+"""What trades: a Policy acts on observations, a Strategy on a session.
+
+A Policy has the signature of Stable-Baselines3's `predict`, so that scripted policies run in SB3's
+`evaluate_policy` and SB3 models run in ours. A Strategy has callbacks on a session.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Policy", "Strategy", "is_policy", "is_strategy"]
+
+STRATEGY_CALLBACKS = ("on_start", "on_candle", "on_fill", "on_reject", "on_shutdown")
+"""The callbacks that a session calls where the strategy has them."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Chooses actions from observations."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Return actions and the next recurrent state.
+
+        Args:
+            observation: One observation, or a batch of them [N, ...] (or a dict of such).
+            state: What the last call returned; None at first.
+            episode_start: bool [N]: these rows begin an episode.
+            deterministic: Take the best action rather than a sample.
+        """
+        ...
+
+
+class Strategy:
+    """Callbacks on a session; override what you need. A plain class with any of them will do.
+
+    Order of a step: `on_fill` and `on_reject` for everything that happened in it, in time order,
+    then `on_candle` once. `on_start` comes before the first step, `on_shutdown` after the last.
+    """
+
+    def on_start(self, session: Any) -> None:
+        """Do something when the session has started and no candle has passed."""
+
+    def on_candle(self, session: Any) -> None:
+        """Act on the candle that has just closed; place orders with `session.place_order`."""
+
+    def on_fill(self, session: Any, fill: Any) -> None:
+        """React to a fill of this step."""
+
+    def on_reject(self, session: Any, order: Any) -> None:
+        """React to a refused or cancelled order of this step; `order.reason` says why."""
+
+    def on_shutdown(self, session: Any) -> None:
+        """Do something when the session is over; its results can be read."""
+
+
+def is_policy(agent: object) -> bool:
+    """Say whether an object acts on observations."""
+    return callable(getattr(agent, "predict", None))
+
+
+def is_strategy(agent: object) -> bool:
+    """Say whether an object acts on a session."""
+    return not is_policy(agent) and any(
+        callable(getattr(agent, name, None)) for name in STRATEGY_CALLBACKS
+    )
