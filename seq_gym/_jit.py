@@ -37,6 +37,7 @@ __all__ = [
     "helper",
     "ints_at",
     "kernel",
+    "prefetch",
     "record_at",
     "slippage_address",
 ]
@@ -53,7 +54,7 @@ def _sources_digest() -> str:
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         text = path.read_bytes()
-        if b"seq_gym._jit" in text or b"seq_gym.engine.codes" in text or path.name == "codes.py":
+        if b"seq_gym._jit" in text or path.name in ("codes.py", "layout.py", "types.py"):
             digest.update(path.relative_to(root).as_posix().encode() + text)
     return digest.hexdigest()[:16]
 
@@ -96,22 +97,42 @@ def helper(function: _Function) -> _Function:
     return _widened(nb.njit(nogil=True, error_model="numpy", **options)(function))
 
 
+def _widen(kind: Any) -> Any:
+    plain = types.unliteral(kind)
+    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
+
+
 def _widened(dispatcher: Any) -> Any:
-    """Widen constant arguments of calls between kernels to int64.
+    """Widen integer arguments of calls between kernels to int64.
 
     Numba would compile the callee anew for every constant it is called with (OPEN, CLOSE, each
-    reason): three times the functions and three times the wait, for nothing.
+    reason) and every width: three times the functions and three times the wait, for nothing.
     """
     resolve = dispatcher.get_call_template
 
     def resolve_widened(args: Any, kws: Any) -> Any:
         return resolve(
-            tuple(types.unliteral(arg) for arg in args),
-            {name: types.unliteral(arg) for name, arg in kws.items()},
+            tuple(_widen(arg) for arg in args),
+            {name: _widen(arg) for name, arg in kws.items()},
         )
 
     dispatcher.get_call_template = resolve_widened
     return dispatcher
+
+
+class _Row:
+    """A record in plain Python whose fields win over numpy's own: `flags` and `size` are ours."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: Any) -> None:
+        object.__setattr__(self, "_row", row)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._row[name].item()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._row[name] = value
 
 
 def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
@@ -123,8 +144,8 @@ def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
         size = dtype.itemsize
 
         def view(address: int, index: int) -> Any:
-            memory = (ctypes.c_char * size).from_address(address + index * size)
-            return np.ndarray((1,), dtype, memory)[0]
+            memory = (ctypes.c_char * size).from_address(int(address) + int(index) * size)
+            return _Row(np.ndarray((1,), dtype, memory)[0])
 
         return view
 
@@ -188,6 +209,24 @@ if COMPILED:
         return types.void(types.int64, types.int64, types.int64), codegen
 
     @intrinsic  # type: ignore[untyped-decorator]
+    def prefetch(_typing: Any, address: Any) -> Any:
+        """Ask for the cache line at an address, ahead of its use."""
+
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            integer = cgutils.int32_t
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                cgutils.ir.FunctionType(cgutils.ir.VoidType(), [cgutils.voidptr_t] + [integer] * 3),
+                "llvm.prefetch.p0",
+            )
+            pointer = builder.inttoptr(args[0], cgutils.voidptr_t)
+            read, keep, data = integer(0), integer(3), integer(1)
+            builder.call(function, [pointer, read, keep, data])
+            return context.get_dummy_value()
+
+        return types.void(types.int64), codegen
+
+    @intrinsic  # type: ignore[untyped-decorator]
     def call_slippage(_typing: Any, address: Any, notional: Any, adv: Any, sigma: Any) -> Any:
         """Call the user's slippage function at an address (see `slippage_address`)."""
 
@@ -205,6 +244,9 @@ else:
     def copy_bytes(target: int, source: int, count: int) -> None:
         """Copy `count` bytes between addresses."""
         ctypes.memmove(int(target), int(source), int(count))
+
+    def prefetch(address: int) -> None:
+        """Ask for the cache line at an address: nothing to do in plain Python."""
 
     def call_slippage(address: int, notional: float, adv: float, sigma: float) -> float:
         """Call the user's slippage function at an address (see `slippage_address`)."""

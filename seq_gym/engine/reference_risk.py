@@ -1,0 +1,97 @@
+"""The reference twin's risk profile: R1 to R5, checked when an order is placed."""
+
+from __future__ import annotations
+
+from seq_gym.engine.codes import (
+    AT_ONCE,
+    DAILY_LOSS_LIMIT,
+    EQUITY_FRACTION,
+    KILL_SWITCH,
+    NONE,
+    NOTIONAL,
+    RATE_LIMIT,
+    RISK_LIMIT_EXCEEDED,
+    WHOLE_POSITION,
+)
+from seq_gym.engine.reference_candle import Candles
+from seq_gym.engine.reference_state import Order
+
+__all__ = ["Risk"]
+
+
+class Risk(Candles):
+    """Which orders the risk profile refuses."""
+
+    def check_risk(
+        self, s: int, side: int, qty: float, price: float, cost: float, *, exit_only: bool
+    ) -> int:
+        """Return NONE or the reason of a refusal; equal to a bound is allowed (R5)."""
+        p, a = self.p, self.account
+        if not p.any_risk:
+            return NONE
+        if self._too_fast():
+            return RATE_LIMIT
+        held = self.positions[s].qty
+        reduces = exit_only or (held * side < 0.0 and qty <= abs(held))
+        lost = 100.0 * max(a.realized_at_midnight - a.realized, 0.0) / a.starting_balance
+        if lost > p.daily_loss_limit_pct and not (reduces and p.allow_reduce):
+            return DAILY_LOSS_LIMIT
+        if reduces:
+            return NONE
+        equity = self.equity_at(AT_ONCE)
+        drawdown = 100.0 * (1.0 - equity / max(a.peak_equity, equity, 1e-300))
+        if drawdown > p.max_drawdown_pct:
+            return KILL_SWITCH
+        return self._check_sizes(s, side, qty, price, cost, equity)
+
+    def _too_fast(self) -> bool:
+        """Count an order of this virtual minute (R4)."""
+        p, a = self.p, self.account
+        if p.max_orders_per_minute <= 0:
+            return False
+        minute = a.cursor // p.candles_per_minute
+        if minute != a.minute:
+            a.minute, a.orders_in_minute = minute, 0
+        a.orders_in_minute += 1
+        return bool(a.orders_in_minute > p.max_orders_per_minute)
+
+    def _check_sizes(
+        self, s: int, side: int, qty: float, price: float, cost: float, equity: float
+    ) -> int:
+        """Check R4's counts, R1 on the opening part, R2 on the resulting position."""
+        p = self.p
+        if 0 < p.max_open_orders < len(self.orders) + 1:
+            return RISK_LIMIT_EXCEEDED
+        if qty * price < p.risk_min_notional:
+            return RISK_LIMIT_EXCEEDED
+        held = self.positions[s].qty
+        opening = qty - (abs(held) if held * side < 0.0 else 0.0)
+        opening_cost = cost * (opening / qty if qty > 0.0 else 0.0)
+        available = max(self.budget(AT_ONCE), 0.0)
+        if 100.0 * opening_cost > p.max_order_size_pct * available:
+            return RISK_LIMIT_EXCEEDED
+        mark = self.known(s).mark
+        result = abs(held + side * qty) * mark + self._pending(s, side, mark, equity)
+        if 100.0 * result > p.max_position_size_pct * max(equity, 0.0):
+            return RISK_LIMIT_EXCEEDED
+        return NONE
+
+    def _pending(self, s: int, side: int, mark: float, equity: float) -> float:
+        """Return the notional of working orders that would add to a symbol on a side (R2)."""
+        return sum(
+            (
+                self._pending_notional(o, mark, equity)
+                for o in self.orders
+                if o.symbol == s and o.side == side and not o.reduce_only
+            ),
+            0.0,
+        )
+
+    def _pending_notional(self, o: Order, mark: float, equity: float) -> float:
+        if o.size_mode == NOTIONAL:
+            return o.size
+        if o.size_mode == EQUITY_FRACTION:
+            return o.size * max(equity, 0.0)
+        if o.size_mode == WHOLE_POSITION:
+            return abs(self.positions[o.symbol].qty) * mark
+        return o.qty * (o.price if o.price > 0.0 else mark)
