@@ -1,0 +1,84 @@
+"""Risk profiles by agent, from a TOML table `[agents.<agent_id>]` (S1-08, S1-63 to S1-66)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.sandbox.params import RiskProfile
+
+__all__ = ["DEFAULT_PROFILES", "load_profile", "risk_profile"]
+
+DEFAULT_PROFILES = Path("configs/agents.toml")
+"""Read where it exists and no other path is given; relative to the working directory."""
+
+_COUNTS = ("max_open_orders", "max_orders_per_minute")
+
+
+def risk_profile(limits: Mapping[str, Any], *, where: str = "risk") -> RiskProfile:
+    """Make a profile of a table of limits.
+
+    Args:
+        limits: Values by the names of RiskProfile's fields.
+        where: What the table is called in an error.
+
+    Raises:
+        UnknownName: A key is no limit; the error names the near miss.
+        ConfigError: A value is not of its kind.
+    """
+    known = [limit.name for limit in fields(RiskProfile)]
+    for name, value in limits.items():
+        if name not in known:
+            raise UnknownName("risk limit", name, known, f"in {where}")
+        _check(name, value, where)
+    return RiskProfile(**limits)
+
+
+def load_profile(agent_id: str, path: str | Path | None = None) -> RiskProfile | None:
+    """Return the profile of an agent; None where the table has no entry for it.
+
+    Args:
+        agent_id: Key below `[agents]`.
+        path: TOML file; None = `configs/agents.toml`, if it exists.
+
+    Raises:
+        ConfigError: A path is given and is no file, the file is no TOML, or it breaks a rule.
+        UnknownName: A key of the agent's table is no limit.
+
+    Source: responses.md, risk profiles.
+    """
+    file = DEFAULT_PROFILES if path is None else Path(path)
+    if not file.is_file():
+        if path is None:
+            return None
+        raise ConfigError(f"profiles_path must be a TOML file; there is none at {str(file)!r}.")
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} must be TOML; {error}.") from error
+    for key in table:
+        if key != "agents":
+            raise UnknownName("table", key, ("agents",), f"in {file}")
+    agents = table.get("agents", {})
+    limits = agents.get(agent_id) if isinstance(agents, dict) else None
+    where = f"[agents.{agent_id}] of {file}"
+    if limits is None and isinstance(agents, dict):
+        return None
+    if not isinstance(limits, dict):
+        raise ConfigError(f"{where} must be a table of limits; was {limits!r}.")
+    return risk_profile(limits, where=where)
+
+
+def _check(name: str, value: object, where: str) -> None:
+    if name == "allow_reduce":
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} in {where} must be true or false; was {value!r}.")
+        return
+    kinds: tuple[type, ...] = (int,) if name in _COUNTS else (int, float)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+        kind = "a whole number" if name in _COUNTS else "a number"
+        raise ConfigError(f"{name} in {where} must be {kind}; was {value!r}.")

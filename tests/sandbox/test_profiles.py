@@ -1,0 +1,86 @@
+"""Risk profiles by agent (S1-08, S1-63 to S1-66)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.sandbox.params import RiskProfile
+from seq_gym.sandbox.profiles import load_profile
+from tests.sandbox.markets import flat, session_of
+
+TABLE = """
+[agents.careful]
+max_order_size_pct = 5
+max_open_orders = 2
+allow_reduce = true
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "agents.toml"
+    path.write_text(TABLE)
+    return path
+
+
+def test_an_agents_profile_is_loaded_and_enforced(table):
+    session = session_of(flat(100, 5), steps=1, agent_id="careful", profiles_path=table)
+    assert session.params.risk == RiskProfile(
+        max_order_size_pct=5, max_open_orders=2, allow_reduce=True
+    )
+    order = session.place_order("BTCUSDT", "buy", "market", quantity=6)
+    assert (order.code, order.limit) == ("RISK_LIMIT_EXCEEDED", "max_order_size_pct")
+    assert session.place_order("BTCUSDT", "buy", "market", quantity=5).is_accepted
+
+
+def test_an_agent_without_an_entry_has_no_limits(table):
+    assert load_profile("other", table) is None
+
+
+def test_a_profile_in_code_wins_over_the_table(table):
+    session = session_of(
+        flat(100, 5), agent_id="careful", profiles_path=table, risk={"max_open_orders": 9}
+    )
+    assert session.params.risk == RiskProfile(max_open_orders=9)
+
+
+def test_the_default_table_is_read_where_it_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_profile("careful") is None
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "agents.toml").write_text(TABLE)
+    assert load_profile("careful") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[agents.a]\nmax_order_size = 5", "max_order_size_pct"),
+        ("[agent.a]\nmax_open_orders = 5", "agents"),
+        ("[agents.a]\nmax_open_orders = 1.5", "whole number"),
+        ("[agents.a]\nmax_order_size_pct = '5'", "a number"),
+        ("[agents.a]\nmax_order_size_pct = -5", "at least 0"),
+        ("[agents.a]\nallow_reduce = 1", "true or false"),
+        ("[agents]\na = 5", "table of limits"),
+        ("agents = 5", "table of limits"),
+        ("[agents.a", "must be TOML"),
+    ],
+)
+def test_a_table_that_breaks_a_rule_says_which(tmp_path, text, words):
+    path = tmp_path / "agents.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_profile("a", path)
+
+
+def test_a_path_that_is_no_file_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="profiles_path"):
+        load_profile("a", tmp_path / "none.toml")
+
+
+def test_a_misspelt_limit_in_code_names_the_near_miss():
+    with pytest.raises(UnknownName, match="max_open_orders"):
+        session_of(flat(100, 5), risk={"max_open_order": 1})
