@@ -22,15 +22,17 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba as nb
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 __all__ = [
     "COMPILED",
+    "bytes_at",
     "call_slippage",
     "copy_bytes",
     "floats_at",
@@ -39,10 +41,16 @@ __all__ = [
     "kernel",
     "prefetch",
     "record_at",
+    "singles_at",
     "slippage_address",
 ]
 
-COMPILED = not nb.config.DISABLE_JIT
+# Numba's own annotations lag behind what it accepts.
+_njit: Any = nb.njit
+_config: Any = nb.config
+_types: Any = types
+
+COMPILED = not _config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the kernels are then ordinary Python functions."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -81,12 +89,13 @@ def kernel(function: _Function) -> _Function:
     """Compile a function that Python may call: on its first call, kept on disk."""
     if not COMPILED:
         return function
-    before = nb.config.CACHE_DIR
-    nb.config.CACHE_DIR = _CACHE_FOLDER
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = _CACHE_FOLDER
     try:
-        return _widened(nb.njit(cache=True, nogil=True, error_model="numpy")(function))
+        compiled: _Function = _widened(_njit(cache=True, nogil=True, error_model="numpy")(function))
+        return compiled
     finally:
-        nb.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
 
 
 def helper(function: _Function) -> _Function:
@@ -94,12 +103,17 @@ def helper(function: _Function) -> _Function:
     if not COMPILED:
         return function
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _widened(nb.njit(nogil=True, error_model="numpy", **options)(function))
+    compiled: _Function = _widened(_njit(nogil=True, error_model="numpy", **options)(function))
+    return compiled
 
 
 def _widen(kind: Any) -> Any:
-    plain = types.unliteral(kind)
-    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
+    plain = _types.unliteral(kind)
+    return (
+        types.int64
+        if isinstance(plain, types.Integer) and getattr(plain, "signed", False)
+        else plain
+    )
 
 
 def _widened(dispatcher: Any) -> Any:
@@ -144,7 +158,7 @@ def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
         size = dtype.itemsize
 
         def view(address: int, index: int) -> Any:
-            memory = (ctypes.c_char * size).from_address(int(address) + int(index) * size)
+            memory: Any = (ctypes.c_char * size).from_address(int(address) + int(index) * size)
             return _Row(np.ndarray((1,), dtype, memory)[0])
 
         return view
@@ -152,7 +166,7 @@ def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
     record = nb.from_dtype(dtype)
     step = dtype.itemsize
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def at(_typing: Any, address: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             offset = builder.mul(args[1], context.get_constant(types.int64, step))
@@ -160,7 +174,7 @@ def record_at(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
 
         return record(types.int64, types.int64), codegen
 
-    return at  # type: ignore[no-any-return]
+    return cast("Callable[..., Any]", at)
 
 
 def _pointer_to(item: Any, plain: Any) -> Callable[[int], Any]:
@@ -168,16 +182,16 @@ def _pointer_to(item: Any, plain: Any) -> Callable[[int], Any]:
     if not COMPILED:
         return lambda address: ctypes.cast(int(address), ctypes.POINTER(plain))
 
-    pointer = types.CPointer(item)
+    pointer = types.CPointer(item)  # type: ignore[no-untyped-call]
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def at(_typing: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(pointer))
 
         return pointer(types.int64), codegen
 
-    return at  # type: ignore[no-any-return]
+    return cast("Callable[..., Any]", at)
 
 
 floats_at = _pointer_to(types.float64, ctypes.c_double)
@@ -189,35 +203,28 @@ ints_at = _pointer_to(types.int64, ctypes.c_int64)
 bytes_at = _pointer_to(types.uint8, ctypes.c_uint8)
 """uint8 values from an address."""
 
-if COMPILED:
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def copy_bytes(_typing: Any, target: Any, source: Any, count: Any) -> Any:
-        """Copy `count` bytes between addresses; slices do not vectorise, memcpy does."""
-
+def _compiled_copy() -> Any:
+    @intrinsic
+    def copy(_typing: Any, target: Any, source: Any, count: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-            char = cgutils.voidptr_t
-            cgutils.raw_memcpy(
-                builder,
-                builder.inttoptr(args[0], char),
-                builder.inttoptr(args[1], char),
-                args[2],
-                1,
-            )
+            to, from_ = (builder.inttoptr(arg, cgutils.voidptr_t) for arg in args[:2])
+            cgutils.raw_memcpy(builder, to, from_, args[2], 1)  # type: ignore[no-untyped-call]
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, types.int64), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def prefetch(_typing: Any, address: Any) -> Any:
-        """Ask for the cache line at an address, ahead of its use."""
+    return copy
 
+
+def _compiled_prefetch() -> Any:
+    @intrinsic
+    def ask(_typing: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             integer = cgutils.int32_t
-            function = cgutils.get_or_insert_function(
-                builder.module,
-                cgutils.ir.FunctionType(cgutils.ir.VoidType(), [cgutils.voidptr_t] + [integer] * 3),
-                "llvm.prefetch.p0",
+            kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t] + [integer] * 3)
+            function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+                builder.module, kind, "llvm.prefetch.p0"
             )
             pointer = builder.inttoptr(args[0], cgutils.voidptr_t)
             read, keep, data = integer(0), integer(3), integer(1)
@@ -226,33 +233,48 @@ if COMPILED:
 
         return types.void(types.int64), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def call_slippage(_typing: Any, address: Any, notional: Any, adv: Any, sigma: Any) -> Any:
-        """Call the user's slippage function at an address (see `slippage_address`)."""
+    return ask
 
+
+def _compiled_slippage() -> Any:
+    @intrinsic
+    def call(_typing: Any, address: Any, notional: Any, adv: Any, sigma: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             double = context.get_value_type(types.float64)
-            function = cgutils.ir.FunctionType(double, [double] * 3)
+            function = ir.FunctionType(double, [double] * 3)
             pointer = builder.inttoptr(args[0], function.as_pointer())
             return builder.call(pointer, args[1:])
 
         double = types.float64
         return double(types.int64, double, double, double), codegen
 
-else:
+    return call
 
-    def copy_bytes(target: int, source: int, count: int) -> None:
-        """Copy `count` bytes between addresses."""
-        ctypes.memmove(int(target), int(source), int(count))
 
-    def prefetch(address: int) -> None:
-        """Ask for the cache line at an address: nothing to do in plain Python."""
+def _plain_copy(target: int, source: int, count: int) -> None:
+    ctypes.memmove(int(target), int(source), int(count))
 
-    def call_slippage(address: int, notional: float, adv: float, sigma: float) -> float:
-        """Call the user's slippage function at an address (see `slippage_address`)."""
-        double = ctypes.c_double
-        function = ctypes.CFUNCTYPE(double, double, double, double)(int(address))
-        return float(function(notional, adv, sigma))
+
+def _plain_prefetch(address: int) -> None:
+    """Do nothing: plain Python has no cache lines to ask for."""
+
+
+def _plain_slippage(address: int, notional: float, adv: float, sigma: float) -> float:
+    double = ctypes.c_double
+    function = ctypes.CFUNCTYPE(double, double, double, double)(int(address))
+    return float(function(notional, adv, sigma))
+
+
+copy_bytes: Callable[[int, int, int], None] = _compiled_copy() if COMPILED else _plain_copy
+"""Copy (target, source, count) bytes between addresses; slices do not vectorise, memcpy does."""
+
+prefetch: Callable[[int], None] = _compiled_prefetch() if COMPILED else _plain_prefetch
+"""Ask for the cache line at an address, ahead of its use."""
+
+call_slippage: Callable[[int, float, float, float], float] = (
+    _compiled_slippage() if COMPILED else _plain_slippage
+)
+"""Call the user's slippage function at an address (see `slippage_address`)."""
 
 
 def slippage_address(function: Callable[[float, float, float], float]) -> tuple[int, Any]:
@@ -266,8 +288,8 @@ def slippage_address(function: Callable[[float, float, float], float]) -> tuple[
         Its address, and the object that must stay alive as long as the address is used.
     """
     if COMPILED:
-        compiled = nb.cfunc("float64(float64, float64, float64)", nopython=True)(function)
-        return int(compiled.address), compiled
+        compiled = nb.cfunc("float64(float64, float64, float64)")(function)
+        return int(compiled.address or 0), compiled
     double = ctypes.c_double
     callback = ctypes.CFUNCTYPE(double, double, double, double)(function)
-    return int(ctypes.cast(callback, ctypes.c_void_p).value or 0), callback
+    return ctypes.cast(callback, ctypes.c_void_p).value or 0, callback

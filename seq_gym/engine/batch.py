@@ -5,6 +5,7 @@ The batch is the unit of work: a Session and a single env are a batch of one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,7 @@ class Batch:
         event_capacity: Rows of each account's event ring, a power of two.
         record_all: A full ring stops `advance` until it is drained; otherwise the last are kept.
         order_slots: Working orders that an account may have; None takes params.max_orders.
+        make_pyramid: Makes the index of the fast-forward when it is first needed; None: none.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class Batch:
         event_capacity: int = 1024,
         record_all: bool = True,
         order_slots: int | None = None,
+        make_pyramid: Callable[[], Pyramid] | None = None,
     ) -> None:
         if event_capacity & (event_capacity - 1):
             raise ValueError(f"event_capacity must be a power of two; was {event_capacity}.")
@@ -184,6 +187,8 @@ class Batch:
         self.events = new_table(EVENT, num_envs, event_capacity)
         self.context = new_table(CONTEXT, 1)
         self.equity_curve: NDArray[np.float64] | None = None
+        self._make_pyramid = make_pyramid
+        self._jumps: list[tuple[int, int, float, NDArray[np.float64]]] = []
         c: Any = self.context[0]
         c.candles = candles.ctypes.data
         c.funding = 0 if funding is None else funding.ctypes.data
@@ -211,16 +216,47 @@ class Batch:
 
     def reset(self, e: int, start: int, end: int) -> None:
         """Open account e afresh between two cursors."""
+        self._jumps.clear()
         _reset(self.address, e, start, end)
 
     def advance(self, e: int, count: int) -> int:
         """Advance account e by candles; returns codes.DONE or codes.RING_FULL."""
         return int(_advance(self.address, e, count))
 
-    def skip_quiet(self, e: int, count: int, pyramid: Pyramid) -> int:
-        """Jump over candles in which nothing can happen; see forward.skip_quiet."""
-        self.context[0].pyramid = pyramid.table.ctypes.data
-        return int(skip_quiet(self.address, e, count))
+    def skip_quiet(self, count: int) -> int:
+        """Jump row 0 over up to `count` candles in which nothing can happen (forward.skip_quiet).
+
+        Returns:
+            How many were jumped over, 0 when something is near, -1 when the account has to walk.
+        """
+        if self._make_pyramid is None:
+            return -1
+        if not self.context[0].pyramid:
+            self.context[0].pyramid = self._make_pyramid().table.ctypes.data
+        before = int(self.accounts["cursor"][0])
+        skipped = int(skip_quiet(self.address, 0, count))
+        if skipped > 0:
+            cash = float(self.accounts["cash"][0])
+            self._jumps.append((before, before + skipped, cash, self.positions["qty"][0].copy()))
+        return skipped
+
+    def equity_so_far(self) -> NDArray[np.float64]:
+        """Return the equity of row 0 at every candle from its start, jumped ones included: a copy.
+
+        Raises:
+            ValueError: `keep_equity` was not called.
+        """
+        if self.equity_curve is None:
+            raise ValueError("equity_so_far needs keep_equity(num_steps) before the account moves.")
+        start, now = int(self.accounts["start"][0]), int(self.accounts["cursor"][0])
+        marks = self.candles["mark"]
+        for first, last, cash, quantities in self._jumps:
+            stretch = np.full(last - first, cash)
+            for s, qty in enumerate(quantities):  # in the kernel's order: equal to the last bit
+                stretch += qty * marks[first + 1 : last + 1, s]
+            self.equity_curve[first + 1 - start : last + 1 - start] = stretch
+        self._jumps.clear()
+        return self.equity_curve[: now - start + 1].copy()
 
     def request(self, e: int, s: int, side: int) -> Any:
         """Return the record of a fresh market order, to fill in and then `place`."""

@@ -35,9 +35,7 @@ SMALL, LARGE = 64, 4096
 MIN_SKIP = 64
 """Shorter jumps cost more than walking."""
 
-PYRAMID = record(
-    low_small="i8", high_small="i8", low_large="i8", high_large="i8", ended_row="i8"
-)
+PYRAMID = record(low_small="i8", high_small="i8", low_large="i8", high_large="i8", ended_row="i8")
 """Addresses of the block tables, and of the first row after each symbol's data."""
 
 _pyramid_at = record_at(PYRAMID)

@@ -6,7 +6,7 @@ import math
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seq_gym.engine import codes
 from seq_gym.engine.layout import EVENT, Table
@@ -14,7 +14,7 @@ from seq_gym.sandbox.records import Fill, Order
 from seq_gym.sandbox.refusals import CANCELLED_BECAUSE, refusal_of
 from seq_gym.types import Liquidity, OrderType, Reason, Side, SizeMode, TimeInForce
 
-__all__ = ["AFTER_THE_CLOCK", "Happening", "Journal", "order_text"]
+__all__ = ["AFTER_THE_CLOCK", "Happening", "Journal", "JournalMark", "order_text"]
 
 Happening = tuple[Literal["fill", "cancelled", "rejected"], Any]
 """What a strategy is told of: a fill, or an order that was refused or cancelled."""
@@ -49,6 +49,16 @@ def _known_cursor(event: Any) -> int:
     if event.phase == codes.CLOSE and event.kind == codes.CANCELLED:
         return int(event.cursor) + (event.reason not in AFTER_THE_CLOCK)
     return int(event.cursor) + 1
+
+
+class JournalMark(NamedTuple):
+    """Where a journal stood."""
+
+    orders: dict[int, Order]
+    held: dict[str, float]
+    opened: dict[str, int]
+    num_fills: int
+    num_happenings: int
 
 
 class Journal:
@@ -107,6 +117,24 @@ class Journal:
         """Record an order that did not reach the engine."""
         self._orders[number] = order
         self.happenings.append(("rejected", order))
+
+    def mark(self) -> JournalMark:
+        """Remember where the journal stands; what it holds is immutable, so this is cheap."""
+        return JournalMark(
+            dict(self._orders),
+            dict(self._held),
+            dict(self._opened),
+            len(self.fills),
+            len(self.happenings),
+        )
+
+    def rewind(self, mark: JournalMark) -> None:
+        """Go back to a mark: what was written since has not happened."""
+        self._orders = dict(mark.orders)
+        self._held = dict(mark.held)
+        self._opened = dict(mark.opened)
+        del self.fills[mark.num_fills :], self.fill_symbols[mark.num_fills :]
+        del self.happenings[mark.num_happenings :]
 
     def absorb(self, events: Table) -> None:
         """Take in a drained ring of events."""

@@ -12,7 +12,7 @@ from seq_gym.engine.batch import Batch
 from seq_gym.errors import UsageError
 from seq_gym.market import CandleSeries
 from seq_gym.sandbox.desk import Desk, Groups
-from seq_gym.sandbox.journal import Journal
+from seq_gym.sandbox.journal import Journal, JournalMark
 from seq_gym.sandbox.known import KnownMarket
 from seq_gym.sandbox.ledger import Ledger
 from seq_gym.sandbox.params import SandboxParams
@@ -164,10 +164,9 @@ class SessionReader:
     def equity(self) -> NDArray[np.float64]:
         """Equity after every step so far, the start first: float64 [step_index + 1], a copy."""
         self._need_started("equity")
-        curve = self._batch.equity_curve
-        if curve is None:
+        if self._batch.equity_curve is None:
             raise UsageError("This session keeps no equity: call keep_equity on its batch first.")
-        return curve[: self.step_index + 1].copy()
+        return self._batch.equity_so_far()
 
     # ------------------------------------------------------------------ the market
 
@@ -311,6 +310,14 @@ class SessionReader:
     def collect(self) -> None:
         """Drain the engine's ring into the journal; an environment calls it on RING_FULL."""
         self._replay.collect()
+
+    def mark(self) -> JournalMark:
+        """Remember where the journal stands, for an environment's snapshot (E4c)."""
+        return self._journal.mark()
+
+    def rewind(self, mark: JournalMark) -> None:
+        """Go back to a mark of this session; the environment puts the tables back itself."""
+        self._journal.rewind(mark)
 
     # ------------------------------------------------------------------ inner parts
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from seq_gym.engine import codes
 from seq_gym.engine.batch import Batch
+from seq_gym.engine.forward import MIN_SKIP
 from seq_gym.engine.layout import Table
 from seq_gym.sandbox.journal import AFTER_THE_CLOCK, Journal
 from seq_gym.sandbox.ledger import Ledger, Standing
@@ -108,12 +109,22 @@ class Replay:
     def _advance(self, count: int) -> list[Table]:
         """Advance the engine and return what happened; a full ring is drained on the way."""
         drained: list[Table] = []
-        while self._batch.advance(0, count) == codes.RING_FULL:
-            drained.append(self._batch.drain(0))
-            count = self._account["candles_left"]
+        end = self._account["cursor"] + count
+        while self._account["cursor"] < end and self._account["ending"] == codes.RUNNING:
+            left = end - self._account["cursor"]
+            # What costs is what happens: stretches in which nothing can are jumped over.
+            skipped = self._batch.skip_quiet(left) if left >= MIN_SKIP else -1
+            if skipped <= 0:
+                self._walk(left if skipped < 0 else min(left, MIN_SKIP), drained)
         if self._account["num_events"]:
             drained.append(self._batch.drain(0))
         return drained
+
+    def _walk(self, count: int, drained: list[Table]) -> None:
+        """Advance candle by candle; a full ring is drained on the way."""
+        while self._batch.advance(0, count) == codes.RING_FULL:
+            drained.append(self._batch.drain(0))
+            count = int(self._account["candles_left"])
 
     def _advance_piece(self, count: int) -> None:
         """Advance, and note how the account stood after every candle with an event."""

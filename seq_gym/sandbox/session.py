@@ -395,6 +395,7 @@ def _new_batch(series: CandleSeries, params: SandboxParams, num_steps: int) -> t
         table,
         event_capacity=1 << max(4 * busiest, _LEAST_EVENTS).bit_length(),
         record_all=True,
+        make_pyramid=lambda: tape.pyramid,
     )
     batch.keep_equity(num_steps)
     return batch, alive

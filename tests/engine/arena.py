@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq_gym.engine import codes
 from seq_gym.engine.batch import Batch
-from seq_gym.engine.forward import Pyramid, build_pyramid
+from seq_gym.engine.forward import Pyramid, build_pyramid, skip_quiet
 from seq_gym.engine.layout import CANDLE, INSTRUMENT, PARAMS, Table, new_table
 from seq_gym.engine.reference import Event, ReferenceSandbox
 
@@ -336,8 +336,9 @@ class Twins:
     def jump(self, count: int, pyramid: Pyramid) -> int:
         """Advance, jumping over what is quiet; return how many candles were jumped over."""
         left, jumped = count, 0
+        self.batch.context[0].pyramid = pyramid.table.ctypes.data
         while left > 0 and int(self.batch.accounts[self.e]["ending"]) == codes.RUNNING:
-            skipped = max(self.batch.skip_quiet(self.e, left, pyramid), 0)
+            skipped = max(skip_quiet(self.batch.address, self.e, left), 0)
             if skipped == 0:
                 assert self.batch.advance(self.e, 1) == codes.DONE
             left -= max(skipped, 1)
