@@ -22,10 +22,11 @@ MADE := $(VENV)/.made
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
+BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help evaluate test test-slow test-plain coverage lint format types layers wheel docs check \
-	clean
+	bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,10 @@ $(DEV): pyproject.toml constraints.txt | $(MADE)
 
 $(DOCS): pyproject.toml constraints.txt | $(DEV)
 	$(PIP_INSTALL) $(TORCH) -e '.[dev,docs]'
+	touch $@
+
+$(BENCH): pyproject.toml constraints.txt | $(MADE)
+	$(PIP_INSTALL) $(TORCH) -e '.[train,bench]'
 	touch $@
 
 evaluate: $(RUN) ## Run the main job: python -m seq_gym.evaluate (more arguments: ARGS='...').
@@ -87,6 +92,9 @@ wheel: $(DEV) ## Build the wheel and try it in an environment of its own, withou
 
 docs: $(DOCS) ## Build the pages into docs/_build; a warning is an error.
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+
+bench: $(BENCH) ## Measure speed as ratios, neighbours included (in a minute: ARGS=--quick).
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 check: lint types layers test wheel docs ## Run everything that continuous integration runs.
 

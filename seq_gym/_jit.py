@@ -37,6 +37,7 @@ __all__ = [
     "copy_bytes",
     "floats_at",
     "helper",
+    "inlined",
     "ints_at",
     "kernel",
     "prefetch",
@@ -103,6 +104,19 @@ def helper(function: _Function) -> _Function:
     if not COMPILED:
         return function
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: _Function = _widened(_njit(nogil=True, error_model="numpy", **options)(function))
+    return compiled
+
+
+def inlined(function: _Function) -> _Function:
+    """Compile a function into each of its callers, which are kernels.
+
+    For what runs at every step, or has one caller: a call with its status check costs some 3 ns,
+    and LLVM by itself inlines only the smallest. A function with many callers grows them all.
+    """
+    if not COMPILED:
+        return function
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "inline": "always"}
     compiled: _Function = _widened(_njit(nogil=True, error_model="numpy", **options)(function))
     return compiled
 

@@ -8,10 +8,12 @@ generators", 2014), applied once per word of the key.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from seq_gym._jit import kernel
+from seq_gym._jit import COMPILED, kernel
 
 __all__ = ["draw_below", "draw_uniform", "stream_of"]
 
@@ -29,6 +31,12 @@ def _mix(word: np.uint64) -> np.uint64:
     return word ^ (word >> _S31)
 
 
+def _wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let plain Python wrap around at 64 bits in silence, as the kernels do."""
+    return function if COMPILED else np.errstate(over="ignore")(function)
+
+
+@_wrapping
 @kernel
 def _draw(seed: int, stream: int, counter: int) -> np.uint64:
     """Return 64 random bits for a key."""

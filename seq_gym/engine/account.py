@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seq_gym._jit import helper
+from seq_gym._jit import helper, inlined
 from seq_gym.engine.codes import AT_ONCE, FILL, MAKER
 from seq_gym.engine.journal import log_event
 from seq_gym.engine.pricing import slippage_frac, taker_price
@@ -31,7 +31,7 @@ DUST = 1e-12
 """Quantities that agree to this part are the same: 0.1 + 0.2 bought are closed by 0.3 sold."""
 
 
-@helper
+@inlined
 def value_price(c: Any, a: Any, s: int, phase: int) -> float:
     """Return the price that values a position: the mark at the cursor, or the open inside a candle."""
     if phase != AT_ONCE:
@@ -41,7 +41,7 @@ def value_price(c: Any, a: Any, s: int, phase: int) -> float:
     return candle(c, a.cursor, s).mark
 
 
-@helper
+@inlined
 def equity_at(c: Any, a: Any, e: int, phase: int) -> float:
     """Return cash plus positions at the prices of a phase."""
     total = a.cash
@@ -50,7 +50,7 @@ def equity_at(c: Any, a: Any, e: int, phase: int) -> float:
     return total
 
 
-@helper
+@inlined
 def mark_equity(c: Any, a: Any, e: int) -> float:
     """Return cash plus positions at the marks of the cursor."""
     total = a.cash
@@ -70,7 +70,7 @@ def gross_at(c: Any, a: Any, e: int, phase: int) -> float:
     return total
 
 
-@helper
+@inlined
 def cost_of(qty: float, price: float, fee_frac: float) -> float:
     """Return what a spot purchase takes from cash: written once, so that checks equal charges."""
     notional = qty * price
@@ -83,7 +83,7 @@ def fee_reserve_frac(ins: Any) -> float:
     return max(ins.taker_fee_frac, ins.maker_fee_frac, 0.0)
 
 
-@helper
+@inlined
 def budget(c: Any, a: Any, e: int, phase: int) -> float:
     """Return what opening orders may spend: free cash in spot, free margin in a margin account."""
     p = params_at(c.params, 0)
@@ -93,7 +93,7 @@ def budget(c: Any, a: Any, e: int, phase: int) -> float:
     return equity_at(c, a, e, phase) - used - a.reserved
 
 
-@helper
+@inlined
 def fitting_budget(c: Any, a: Any, e: int, phase: int) -> float:
     """Return what a fitted size may spend: its rounding must not eat what others have reserved."""
     have = budget(c, a, e, phase)
@@ -102,7 +102,7 @@ def fitting_budget(c: Any, a: Any, e: int, phase: int) -> float:
     return have
 
 
-@helper
+@inlined
 def unit_cost(p: Any, base: float, price: float, fee_frac: float) -> float:
     """Return how much of the budget one opened unit takes when bought or sold at `price`."""
     if p.margin == 0:
@@ -110,7 +110,7 @@ def unit_cost(p: Any, base: float, price: float, fee_frac: float) -> float:
     return p.initial_margin_frac * price + abs(price - base) + price * fee_frac
 
 
-@helper
+@inlined
 def renew_stamp(pos: Any, row: int) -> None:
     """Start the candle's own counters of a position when a new candle is met (O2, O10)."""
     if pos.stamp != row:
@@ -134,7 +134,7 @@ def price_for(c: Any, a: Any, e: int, s: int, side: int, base: float, qty: float
     return taker_price(side, base, slip, instrument_at(c.instruments, s).tick)
 
 
-@helper
+@inlined
 def _close_part(a: Any, pos: Any, side: int, qty: float, price: float, fee: float) -> float:
     """Close `qty` of a position at average cost; return the realised profit net of the fee."""
     whole = qty >= abs(pos.qty) * (1.0 - DUST)
@@ -161,7 +161,7 @@ def _close_part(a: Any, pos: Any, side: int, qty: float, price: float, fee: floa
     return profit
 
 
-@helper
+@inlined
 def _open_part(a: Any, pos: Any, side: int, qty: float, price: float, fee: float, now: int) -> None:
     """Open or add `qty` to a position; the fee joins the basis (M4)."""
     cost = side * qty * price + fee

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seq_gym._jit import floats_at, helper
+from seq_gym._jit import floats_at, helper, inlined
 from seq_gym.engine.account import apply_fill, mark_equity, renew_stamp
 from seq_gym.engine.codes import (
     ADVERSE,
@@ -51,7 +51,7 @@ from seq_gym.engine.tables import candle, order, params_at, position, traded
 __all__ = ["advance", "end_episode", "record_equity", "roll_day", "run_candle"]
 
 
-@helper
+@inlined
 def roll_day(c: Any, a: Any) -> None:
     """Start a new UTC day's realised loss when the clock has crossed midnight (R3)."""
     p = params_at(c.params, 0)
@@ -94,7 +94,7 @@ def _delist(c: Any, a: Any, e: int) -> None:
             apply_fill(c, a, e, o, o.qty, mark, mark, TAKER, OPEN, DELISTED)
 
 
-@helper
+@inlined
 def _open_phase(c: Any, a: Any, e: int) -> None:
     """Arrivals in placement order, then resting orders that the open has passed, then liquidation."""
     p = params_at(c.params, 0)
@@ -208,7 +208,7 @@ def _run_leg(c: Any, a: Any, e: int, leg: int) -> None:
             o.blocked = a.cursor + 1
 
 
-@helper
+@inlined
 def _needs_legs(c: Any, a: Any, e: int) -> bool:
     """Say whether anything can happen inside the candle; most candles need no path."""
     p = params_at(c.params, 0)
@@ -290,7 +290,7 @@ def _accrue(c: Any, a: Any, e: int) -> None:
         a.borrow += interest
 
 
-@helper
+@inlined
 def _close_phase(c: Any, a: Any, e: int) -> None:
     """Closes as triggers, funding and borrow, liquidation at the close."""
     p = params_at(c.params, 0)
@@ -319,19 +319,22 @@ def _age_orders(c: Any, a: Any, e: int) -> None:
                 o.extreme = max(o.extreme, bar.high) if o.side < 0 else min(o.extreme, bar.low)
 
 
-@helper
+@inlined
 def record_equity(c: Any, a: Any, e: int) -> None:
     """Mark the account at the cursor: equity, peak, drawdown, and the curve where it is kept."""
     a.equity = mark_equity(c, a, e)
     # The peak is never below the starting balance, so it is never zero.
-    a.peak_equity = max(a.peak_equity, a.equity)
-    a.drawdown = 1.0 - a.equity / a.peak_equity
-    a.max_drawdown = max(a.max_drawdown, a.drawdown)
+    if a.equity >= a.peak_equity:
+        a.peak_equity = a.equity
+        a.drawdown = 0.0
+    else:
+        a.drawdown = 1.0 - a.equity / a.peak_equity
+        a.max_drawdown = max(a.max_drawdown, a.drawdown)
     if c.equity_curve != 0:
         floats_at(c.equity_curve)[a.cursor - a.start] = a.equity
 
 
-@helper
+@inlined
 def run_candle(c: Any, a: Any, e: int) -> None:
     """Advance one account by one candle."""
     roll_day(c, a)
@@ -361,7 +364,7 @@ def end_episode(c: Any, a: Any, e: int, ending: int) -> None:
     record_equity(c, a, e)
 
 
-@helper
+@inlined
 def advance(c: Any, a: Any, e: int, count: int) -> int:
     """Advance an account by `count` candles, to the end of its window or its own end.
 

@@ -83,23 +83,33 @@ def build_pyramid(candles: Table, ended: NDArray[np.bool_]) -> Pyramid:
 
 
 @helper
-def _is_quiet(c: Any, a: Any, e: int) -> bool:
-    """Say whether only prices can make something happen: no accrual, nothing to arrive or trail."""
+def _always_walks(c: Any, a: Any, e: int) -> bool:
+    """Say whether time alone moves the account: accrual, trailing stops, rules on every candle."""
     p = params_at(c.params, 0)
-    if a.num_intents > 0 or p.trigger_close != 0 or p.max_drawdown_pct < math.inf:
-        return False
+    if p.trigger_close != 0 or p.max_drawdown_pct < math.inf:
+        return True
     holds = False
     for s in range(c.num_symbols):
         holds = holds or position(c, e, s).qty != 0.0
     if holds and (p.margin != 0 or p.ruin_frac > 0.0):
-        return False
+        return True
     if p.margin != 0 and a.cash < 0.0:
-        return False
+        return True
     for k in range(a.num_orders):
-        o = order(c, e, k)
-        if o.state == WAITING or o.type == TRAILING_STOP:
-            return False
-    return True
+        if order(c, e, k).type == TRAILING_STOP:
+            return True
+    return False
+
+
+@helper
+def _awaits_open(c: Any, a: Any, e: int) -> bool:
+    """Say whether something arrives at the next traded open."""
+    if a.num_intents > 0:
+        return True
+    for k in range(a.num_orders):
+        if order(c, e, k).state == WAITING:
+            return True
+    return False
 
 
 @helper
@@ -165,13 +175,15 @@ def skip_quiet(context: int, e: int, count: int) -> int:
     The equity curve of the stretch is not written: nothing but the marks changes in it.
 
     Returns:
-        How many candles were jumped over: 0 when something is near, -1 when this account has to
-        walk (accrual, trailing stops, arrivals, triggers on closes).
+        How many candles were jumped over: 0 when something is near, an arrival at the next open
+        included; -1 when this account has to walk (accrual, trailing stops, triggers on closes).
     """
     c = context_at(context, 0)
     a = account_at(c.accounts, e)
-    if a.ending != RUNNING or c.pyramid == 0 or not _is_quiet(c, a, e):
+    if a.ending != RUNNING or c.pyramid == 0 or _always_walks(c, a, e):
         return -1
+    if _awaits_open(c, a, e):
+        return 0
     last = min(a.cursor + count, a.end)
     # The row of the event itself is walked, and so is the last one of the window.
     skipped = min(_next_event(c, a, e, last - 1), last) - 1 - a.cursor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq_gym._jit import helper
+from seq_gym._jit import helper, inlined
 from seq_gym.engine.account import (
     budget,
     equity_at,
@@ -37,27 +37,36 @@ from seq_gym.engine.tables import candle, instrument_at, params_at, position, tr
 __all__ = ["execute_intents", "set_intent"]
 
 
-@helper
+@inlined
 def set_intent(c: Any, a: Any, e: int, s: int, mode: int, value: float, deadband: float) -> None:
-    """Ask for a target weight, or for a signed fraction of equity, at the next arrival."""
+    """Ask for a target weight, or for a signed fraction of equity, at the next arrival.
+
+    Asking again for what already waits keeps its place: it is pending since the first time.
+    """
     pos = position(c, e, s)
     if pos.intent_mode < 0:
         a.num_intents += 1
+        pos.intent_placed = a.cursor
+    elif pos.intent_mode != mode or pos.intent_value != value:
+        pos.intent_placed = a.cursor
     pos.intent_mode = mode
     pos.intent_value = value
     pos.intent_deadband = deadband
 
 
-@helper
-def _meets(c: Any, a: Any, s: int, phase: int) -> bool:
-    """Say whether a symbol can fill an intent now; else it waits for the next traded open (C6)."""
+@inlined
+def _meets(c: Any, a: Any, s: int, pos: Any, phase: int) -> bool:
+    """Say whether a symbol can fill an intent now; else it waits for the next traded open (C6).
+
+    A coarse candle meets only what was pending at its open (C4).
+    """
     if phase == AT_ONCE:
         return (candle(c, a.cursor, s).flags & FRESH) != 0
     bar = candle(c, a.cursor + 1, s)
-    return traded(bar) and span_of(bar) == 1
+    return traded(bar) and pos.intent_placed <= a.cursor + 1 - span_of(bar)
 
 
-@helper
+@inlined
 def _wanted(c: Any, a: Any, s: int, pos: Any, equity: float, price: float) -> float:
     """Return the signed change of quantity that an intent asks for at a price."""
     if equity <= 0.0:
@@ -74,7 +83,7 @@ def _wanted(c: Any, a: Any, s: int, pos: Any, equity: float, price: float) -> fl
     return weight * equity / price - pos.qty
 
 
-@helper
+@inlined
 def _reduce(c: Any, a: Any, e: int, s: int, change: float, price: float, phase: int) -> float:
     """Execute the part of a change that shrinks a position; return what is left of the change."""
     pos = position(c, e, s)
@@ -94,7 +103,7 @@ def _reduce(c: Any, a: Any, e: int, s: int, change: float, price: float, phase: 
     return change + held if change < 0.0 else change - held
 
 
-@helper
+@inlined
 def _open_all(c: Any, a: Any, e: int, phase: int) -> None:
     """Open what is asked for, scaled by one factor where the funds do not cover it all."""
     p = params_at(c.params, 0)
@@ -136,7 +145,7 @@ def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
     row = a.cursor if phase == AT_ONCE else a.cursor + 1
     for s in range(c.num_symbols):
         pos = position(c, e, s)
-        if pos.intent_mode < 0 or not _meets(c, a, s, phase):
+        if pos.intent_mode < 0 or not _meets(c, a, s, pos, phase):
             continue
         renew_stamp(pos, row)
         price = value_price(c, a, s, phase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seq_gym._jit import helper
+from seq_gym._jit import helper, inlined
 from seq_gym.engine.codes import REJECTED, TRAILING_STOP
 from seq_gym.engine.tables import event_at
 
@@ -18,7 +18,7 @@ def events_per_candle(c: Any) -> int:
     return 4 * c.order_slots + 8 * c.num_symbols + 8
 
 
-@helper
+@inlined
 def has_room(c: Any, a: Any) -> bool:
     """Say whether one more candle fits; a batch in training overwrites the oldest instead."""
     return c.record_all == 0 or a.num_events + events_per_candle(c) <= c.event_capacity

@@ -131,6 +131,7 @@ POSITION = record(
     opened_at="i8",  # cursor
     intent_value="f8",
     intent_deadband="f8",
+    intent_placed="i8",  # cursor at which it was first asked for
     stamp="i8",
     inside_qty="f8",  # opened in a leg of candle `stamp`: takes no profit in it (O2)
     entry="f8",  # the basis without fees

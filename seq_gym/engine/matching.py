@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seq_gym._jit import helper
+from seq_gym._jit import helper, inlined
 from seq_gym.engine.account import (
     DUST,
     apply_fill,
@@ -55,7 +55,7 @@ from seq_gym.engine.tables import candle, instrument_at, order, params_at, posit
 __all__ = ["arrive", "execute", "fire", "has_entry", "is_passed", "size_of", "stop_level"]
 
 
-@helper
+@inlined
 def size_of(c: Any, a: Any, e: int, o: Any, base: float, phase: int) -> float:
     """Turn the order's size into a quantity at the price it meets (O3b), once."""
     if o.size_mode == QUANTITY:
@@ -72,7 +72,7 @@ def size_of(c: Any, a: Any, e: int, o: Any, base: float, phase: int) -> float:
     return o.qty
 
 
-@helper
+@inlined
 def _bounded(side: int, price: float, limit: float) -> float:
     """Keep a slipped price within the limit's promise (O6); a limit of 0 is none."""
     if limit <= 0.0:
@@ -85,7 +85,7 @@ def _price(c: Any, a: Any, e: int, o: Any, base: float, limit: float, qty: float
     return _bounded(o.side, price_for(c, a, e, o.symbol, o.side, base, qty), limit)
 
 
-@helper
+@inlined
 def _liquidity_left(c: Any, a: Any, e: int, s: int, row: int) -> float:
     """Return how much more own orders may take of a candle (O10)."""
     p = params_at(c.params, 0)
@@ -114,7 +114,7 @@ def _capped_by_slippage(
     return floor_to(low, instrument_at(c.instruments, o.symbol).lot)
 
 
-@helper
+@inlined
 def _spend(p: Any, qty: float, base: float, price: float, fee_frac: float) -> float:
     """Return what opening `qty` takes from the budget."""
     if p.margin == 0:
@@ -122,7 +122,7 @@ def _spend(p: Any, qty: float, base: float, price: float, fee_frac: float) -> fl
     return qty * unit_cost(p, base, price, fee_frac)
 
 
-@helper
+@inlined
 def _affordable(
     c: Any, a: Any, e: int, o: Any, base: float, limit: float, qty: float, have: float, fee: float
 ) -> float:
@@ -134,20 +134,27 @@ def _affordable(
     p = params_at(c.params, 0)
     if have <= 0.0:
         return 0.0
-    if _spend(p, qty, base, _price(c, a, e, o, base, limit, qty), fee) <= have:
+    price = _price(c, a, e, o, base, limit, qty)
+    if _spend(p, qty, base, price, fee) <= have:
         return qty
-    fit = qty
-    for _ in range(3):
-        price = _price(c, a, e, o, base, limit, fit)
+    fit = min(qty, have / unit_cost(p, base, price, fee))
+    for _ in range(2):
+        better = _price(c, a, e, o, base, limit, fit)
+        if better == price:  # at the slippage floor the first step is the last
+            break
+        price = better
         fit = min(qty, have / unit_cost(p, base, price, fee))
     lot = instrument_at(c.instruments, o.symbol).lot
-    fit = floor_to(fit, lot)
-    while fit > 0.0 and _spend(p, fit, base, _price(c, a, e, o, base, limit, fit), fee) > have:
+    if lot > 0.0:
+        fit = floor_to(fit, lot)
+        price = _price(c, a, e, o, base, limit, fit)
+    # What is left to shave off is rounding, so the price of a step above is dear enough.
+    while fit > 0.0 and _spend(p, fit, base, price, fee) > have:
         fit = floor_to(fit - lot, lot) if lot > 0.0 else fit * (1.0 - 4e-16)
     return max(fit, 0.0)
 
 
-@helper
+@inlined
 def _funded(
     c: Any,
     a: Any,
@@ -214,7 +221,7 @@ def _keep_rest(c: Any, a: Any, e: int, o: Any, phase: int, why: int) -> None:
         finish(c, a, e, o, phase, INSUFFICIENT_BALANCE)
 
 
-@helper
+@inlined
 def _allowed_now(c: Any, a: Any, e: int, o: Any, phase: int) -> float:
     """Return how much an order may close now: no profit on what this candle's legs opened (O2)."""
     pos = position(c, e, o.symbol)

@@ -157,6 +157,8 @@ class ReferenceSandbox(Risk):
         reason = self._check_target(symbol, mode, value)
         if reason == NONE:
             pos = self.positions[symbol]
+            if (pos.target_mode, pos.target_value) != (mode, value):
+                pos.target_placed = self.account.cursor
             pos.target_mode, pos.target_value, pos.target_deadband = mode, value, deadband
             return NONE
         o = self.new_order(symbol, 1 if value >= 0.0 else -1)

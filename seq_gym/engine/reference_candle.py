@@ -51,17 +51,18 @@ class Candles(Matching):
         equity = self.equity_at(phase)
         to_open: dict[int, float] = {}
         for s, pos in enumerate(self.positions):
-            if pos.target_mode is None or not self._can_trade(s, phase):
+            if pos.target_mode is None or not self._can_trade(s, pos.target_placed, phase):
                 continue
             change = self._wanted_change(s, equity, self.value_price(s, phase))
             pos.target_mode = None
             to_open[s] = self._reduce(s, change, phase)
         self._open_all({s: change for s, change in to_open.items() if change != 0.0}, phase)
 
-    def _can_trade(self, s: int, phase: int) -> bool:
+    def _can_trade(self, s: int, placed: int, phase: int) -> bool:
         if phase == AT_ONCE:
             return self.known(s).fresh
-        return self.coming(s).traded and self.coming(s).span == 1
+        coming = self.coming(s)
+        return coming.traded and placed <= self.account.cursor + 1 - coming.span
 
     def _wanted_change(self, s: int, equity: float, price: float) -> float:
         pos = self.positions[s]

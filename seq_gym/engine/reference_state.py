@@ -131,6 +131,7 @@ class Position:
     target_mode: int | None = None
     target_value: float = 0.0
     target_deadband: float = 0.0
+    target_placed: int = -1
     low_first: bool = True
     opened_at: int = -1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seq_gym._jit import copy_bytes, helper
+from seq_gym._jit import copy_bytes, helper, inlined
 from seq_gym.engine.account import (
     DUST,
     budget,
@@ -370,7 +370,7 @@ def amend(c: Any, a: Any, e: int, order_id: int, price: float, qty: float, trigg
     return NONE
 
 
-@helper
+@inlined
 def ask_target(c: Any, a: Any, e: int, s: int, mode: int, value: float, deadband: float) -> int:
     """Ask for a target weight or a fraction of equity in a symbol, subject to R1 to R5.
 
@@ -398,7 +398,7 @@ def ask_target(c: Any, a: Any, e: int, s: int, mode: int, value: float, deadband
     return reason
 
 
-@helper
+@inlined
 def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> int:
     """Return NONE, or why a target cannot be asked for."""
     known = candle(c, a.cursor, s)
@@ -424,7 +424,7 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
     return check_risk(c, a, e, s, side, abs(change), price, cost, exit_only)
 
 
-@helper
+@inlined
 def rebalance(c: Any, a: Any, e: int) -> None:
     """Execute at once what was asked for, under execution="close"; else it waits for the open."""
     if a.num_intents > 0 and params_at(c.params, 0).at_close != 0 and a.ending == RUNNING:

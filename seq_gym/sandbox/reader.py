@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seq_gym.engine import codes
 from seq_gym.engine.batch import Batch
+from seq_gym.engine.layout import Table
 from seq_gym.errors import UsageError
 from seq_gym.market import CandleSeries
 from seq_gym.sandbox.desk import Desk, Groups
@@ -311,13 +312,19 @@ class SessionReader:
         """Drain the engine's ring into the journal; an environment calls it on RING_FULL."""
         self._replay.collect()
 
-    def mark(self) -> JournalMark:
-        """Remember where the journal stands, for an environment's snapshot (E4c)."""
-        return self._journal.mark()
+    def stash(self) -> None:
+        """Empty the engine's ring without reading it yet: an environment's way, on RING_FULL."""
+        self._replay.stash()
 
-    def rewind(self, mark: JournalMark) -> None:
+    def mark(self) -> tuple[JournalMark, tuple[Table, ...]]:
+        """Remember what the journal holds and has still to read, for a snapshot (E4c)."""
+        return self._journal.mark(), tuple(self._replay.unread)
+
+    def rewind(self, mark: tuple[JournalMark, tuple[Table, ...]]) -> None:
         """Go back to a mark of this session; the environment puts the tables back itself."""
-        self._journal.rewind(mark)
+        journal, unread = mark
+        self._journal.rewind(journal)
+        self._replay.unread[:] = unread
 
     # ------------------------------------------------------------------ inner parts
 

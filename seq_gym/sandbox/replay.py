@@ -46,10 +46,18 @@ class Replay:
         self._halts_on_grid = is_margin and snapshot_every > 0
         self._account = Row(batch.accounts)
         self._standings: list[Standing] = []
+        self.unread: list[Table] = []
         self._wanted: set[int] = set()
+
+    def stash(self) -> None:
+        """Empty the ring and read its events later: a step must not wait for that."""
+        self.unread.append(self._batch.drain(0))
 
     def collect(self) -> None:
         """Drain the ring into the journal."""
+        for events in self.unread:
+            self._journal.absorb(events)
+        self.unread.clear()
         if self._account["num_events"]:
             self._journal.absorb(self._batch.drain(0))
 

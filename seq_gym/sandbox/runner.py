@@ -81,7 +81,7 @@ def run_strategy(session: Session, strategy: Any, candles_per_step: int) -> Resu
         runner.call("on_start")
         runner.tell()
         while True:
-            session.step_batch(candles_per_step)
+            session.advance(candles_per_step)
             runner.tell()
             if session.is_complete:
                 break

@@ -196,12 +196,10 @@ class Session(SessionReader):
             ConfigError: steps is no whole number of at least 1.
         """
         self._need_running("step")
-        self._refuse_view("step")
-        count = whole_number("steps", steps)
         self.collect()
         journal, first = self._journal, self.cursor
         fills, happenings = len(journal.fills), len(journal.happenings)
-        self._replay.advance_to(min(first + count, self.end_cursor))
+        self.advance(steps)
         rejected = journal.orders_of("rejected", self._told)
         self._told = len(journal.happenings)
         self.last_step = StepResult(
@@ -217,6 +215,26 @@ class Session(SessionReader):
             is_complete=self.is_complete,
         )
         return self.last_step
+
+    def advance(self, steps: int) -> int:
+        """Advance as `step_batch` does, without building its document: a loop's own step.
+
+        Args:
+            steps: At least 1; past the end it is clamped (C5).
+
+        Returns:
+            The steps really made.
+
+        Raises:
+            UsageError: INVALID_STATE.
+            ConfigError: steps is no whole number of at least 1.
+        """
+        self._need_running("step")
+        self._refuse_view("step")
+        first = self.cursor
+        last = first + whole_number("steps", steps)
+        self._replay.advance_to(min(last, self.end_cursor))
+        return self.cursor - first
 
     def cancel(self) -> None:
         """End the session now: pending orders go, nothing is sold; results are partial (M7)."""

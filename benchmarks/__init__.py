@@ -1,0 +1,1 @@
+"""Ratios of speed: seq_gym against its neighbours, against a plain copy, and against itself."""

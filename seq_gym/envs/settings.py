@@ -1,0 +1,266 @@
+"""What an environment is told: the one place where its arguments are read and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq_gym.envs.actions import ACTION_KINDS, ActionKind
+from seq_gym.envs.features import FeatureMatrix, build_features
+from seq_gym.envs.kernel import DISABLED, EXPLICIT, FULL, NEXT_STEP, RANDOM, SAME_STEP, SEQUENTIAL
+from seq_gym.envs.observations import ObservationKind
+from seq_gym.envs.rewards import Reward, RewardSpec, parse_reward
+from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.market import CandleSeries, load_candles, synthetic_candles
+from seq_gym.sandbox.params import SandboxParams
+from seq_gym.times import format_time, parse_time
+
+__all__ = ["AUTORESET", "EnvSettings", "make_settings", "series_of"]
+
+AUTORESET = {"same_step": SAME_STEP, "next_step": NEXT_STEP, "disabled": DISABLED}
+WINDOWS = {"random": RANDOM, "sequential": SEQUENTIAL, "full": FULL}
+
+ENV_DEFAULTS = {"execution": "next_open", "liquidate_on_complete": False}
+"""Where an environment differs from a Session: orders meet the next open (O3), and an artificial
+truncation forces no sale (M7)."""
+
+SYNTHETIC_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
+
+DEFAULT_LADDER = (0.0, 0.25, 0.5, 0.75, 1.0)
+DEFAULT_LADDER_MARGIN = (-1.0, -0.5, 0.0, 0.5, 1.0)
+DEFAULT_SIZES = (0.25, 0.5, 1.0)
+DEFAULT_OFFSETS_BPS = (5.0, 10.0, 25.0, 50.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSettings:
+    """Everything an environment is, resolved: data, windows, spaces, reward, physics."""
+
+    series: CandleSeries
+    params: SandboxParams
+    matrix: FeatureMatrix
+    reward: RewardSpec
+    action: ActionKind
+    observation: ObservationKind
+    look_back: int
+    window: int
+    starts: NDArray[np.int64]
+    first_start: int
+    last_start: int
+    last_cursor: int
+    episode_candles: int
+    candles_per_step: int
+    levels: tuple[float, ...]
+    offsets_bps: tuple[float, ...]
+    buy_fraction: float
+    deadband: float
+    leverage: float
+    eta: float
+    turnover_cost_frac: float
+    holding_cost_frac: float
+    reward_terms: bool
+
+
+def series_of(
+    data: Any, symbols: Sequence[str] | str | None, interval: str | None, num_default: int
+) -> CandleSeries:
+    """Return the candles of an environment; without data, the seeded synthetic market."""
+    names = [symbols] if isinstance(symbols, str) else symbols
+    if data is None:
+        chosen = tuple(names) if names else SYNTHETIC_SYMBOLS[:num_default]
+        return synthetic_candles(chosen, interval or "1m", num_candles=43_200)
+    return load_candles(data, symbols=names, interval=interval)
+
+
+def _split_arguments(arguments: Mapping[str, Any], own: Sequence[str]) -> SandboxParams:
+    """Read the arguments that are fields of SandboxParams; refuse what is no argument at all."""
+    known = tuple(field.name for field in fields(SandboxParams))
+    for name in arguments:
+        if name not in known:
+            raise UnknownName("argument", name, (*own, *known))
+    return SandboxParams(**{**ENV_DEFAULTS, **arguments})
+
+
+def _check(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> None:
+    """Refuse what is no number, or one that breaks its rule; NaN breaks every one."""
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not holds(float(value)):
+        raise ConfigError(f"{name} must be {rule}; was {value!r}.")
+
+
+def _check_whole(name: str, value: Any) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise ConfigError(f"{name} must be a whole number of at least 1; was {value!r}.")
+
+
+def _check_numbers(values: Mapping[str, Any], params: SandboxParams) -> None:
+    """Check the plain numbers of an environment."""
+    for name in ("look_back", "candles_per_step"):
+        _check_whole(name, values[name])
+    if values["episode_steps"] is not None:
+        _check_whole("episode_steps", values["episode_steps"])
+    most = params.max_leverage if params.account == "margin" else 1.0
+    bounds = f"above 0, up to {most:g} for a {params.account} account"
+    _check("leverage", values["leverage"], bounds, lambda x: 0.0 < x <= most)
+    _check("buy_fraction", values["buy_fraction"], "above 0, up to 1", lambda x: 0.0 < x <= 1.0)
+    _check("deadband", values["deadband"], "from 0 to 1", lambda x: 0.0 <= x <= 1.0)
+    _check("eta", values["eta"], "above 0, below 1", lambda x: 0.0 < x < 1.0)
+    for name in ("turnover_cost_frac", "holding_cost_frac"):
+        _check(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)
+
+
+def _several(
+    name: str, value: Any, default: tuple[float, ...], rule: str, holds: Callable[[float], bool]
+) -> tuple[float, ...]:
+    """Read a list of numbers, or its default for None."""
+    if value is None:
+        return default
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or not len(value):
+        raise ConfigError(f"{name} must be a list of {rule}; was {value!r}.")
+    for item in value:
+        _check(name, item, rule, holds)
+    return tuple(float(item) for item in value)
+
+
+def _range(
+    series: CandleSeries, ready: NDArray[np.int64], values: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Return the first cursor where an episode may start, and the last it may reach."""
+    # A look-back is full when its oldest row is defined (E3); a symbol that is never ready waits.
+    first = int(ready.min()) + values["look_back"] - 1
+    if values["start"] is not None:
+        row = series.row_at(values["start"])
+        # Between two closes the next one is the first at which an episode may start.
+        first = max(first, row + (series.time_of(row) < parse_time(values["start"])))
+    last = series.num_candles
+    if values["end"] is not None:
+        end = series.select(end=values["end"]).num_candles
+        last = min(last, end)
+    if first >= last:
+        raise ConfigError(
+            f"The data must leave at least one candle after a full look-back; the look-back is "
+            f"full at {format_time(series.time_of(min(first, series.num_candles)))}, the data or "
+            f"range ends at {format_time(series.time_of(last))}. Use more data or a shorter "
+            f"look_back."
+        )
+    return first, last
+
+
+def _windows(values: Mapping[str, Any], first: int, last: int, series: CandleSeries) -> Any:
+    """Return (window kind, explicit starts, last start, candles per episode)."""
+    window, steps = values["window"], values["episode_steps"]
+    candles = 0 if steps is None else steps * values["candles_per_step"]
+    if not isinstance(window, str):
+        if not isinstance(window, (Sequence, np.ndarray)):
+            raise ConfigError(
+                f"window must be {', '.join(WINDOWS)} or a list of starts; was {window!r}."
+            )
+        starts = np.array([_cursor(series, start) for start in window], np.int64)
+        if not len(starts) or starts.min() < first or starts.max() >= last:
+            raise ConfigError(
+                f"Explicit window starts must lie at cursors {first} to {last - 1}; were "
+                f"{starts.tolist()}."
+            )
+        return EXPLICIT, starts, last - 1, candles
+    if window not in WINDOWS:
+        raise UnknownName("window", window, tuple(WINDOWS))
+    if window == "full":
+        return FULL, np.zeros(0, np.int64), first, 0
+    candles = candles or min(DEFAULT_EPISODE_CANDLES * values["candles_per_step"], last - first)
+    if candles > last - first:
+        raise ConfigError(
+            f"episode_steps must fit in the {last - first} candles that the range offers; was "
+            f"{steps} of {values['candles_per_step']} candles. Use fewer steps or more data."
+        )
+    return WINDOWS[window], np.zeros(0, np.int64), last - candles, candles
+
+
+DEFAULT_EPISODE_CANDLES = 1_000
+
+
+def _cursor(series: CandleSeries, start: Any) -> int:
+    """Read a start given as a cursor or as a time."""
+    is_whole = isinstance(start, (int, np.integer)) and not isinstance(start, bool)
+    if is_whole and 0 <= start <= series.num_candles:
+        return int(start)
+    return series.row_at(start)
+
+
+def _levels(values: Mapping[str, Any], params: SandboxParams) -> tuple[float, ...]:
+    """Return the targets of a ladder, or the sizes of orders."""
+    if values["action"] == "order":
+        rule = "fractions above 0, up to 1"
+        return _several(
+            "order_sizes", values["order_sizes"], DEFAULT_SIZES, rule, lambda x: 0.0 < x <= 1.0
+        )
+    margin = params.account == "margin"
+    default, low = (DEFAULT_LADDER_MARGIN, -1.0) if margin else (DEFAULT_LADDER, 0.0)
+    rule = f"targets from {low:g} to 1"
+    return _several("levels", values["levels"], default, rule, lambda x: low <= x <= 1.0)
+
+
+def make_settings(
+    values: Mapping[str, Any], extra: Mapping[str, Any], num_default: int
+) -> EnvSettings:
+    """Resolve the arguments of an environment.
+
+    Args:
+        values: The environment's own arguments by name.
+        extra: The other keyword arguments: fields of SandboxParams.
+        num_default: Symbols of the synthetic market when no data is given.
+
+    Raises:
+        UnknownName: An argument or choice does not exist.
+        ConfigError: A value breaks its rule, or the data is too short.
+        MarketDataError: The data is at fault.
+    """
+    params = _split_arguments(extra, tuple(values))
+    _check_numbers(values, params)
+    if values["action"] not in ACTION_KINDS:
+        raise UnknownName("action kind", values["action"], ACTION_KINDS)
+    if values["observation"] not in get_args(ObservationKind):
+        raise UnknownName("observation kind", values["observation"], get_args(ObservationKind))
+    series = series_of(values["data"], values["symbols"], values["interval"], num_default)
+    matrix = build_features(series, values["features"])
+    first, last = _range(series, np.asarray(matrix.ready), values)
+    window, starts, last_start, candles = _windows(values, first, last, series)
+    rule = "distances above 0, below 10000"
+    offsets = _several(
+        "offsets_bps",
+        values["offsets_bps"],
+        DEFAULT_OFFSETS_BPS,
+        rule,
+        lambda x: 0.0 < x < 10_000.0,
+    )
+    reward: str | Mapping[str, float] | Reward = values["reward"]
+    return EnvSettings(
+        series=series,
+        params=params,
+        matrix=matrix,
+        reward=parse_reward(reward),
+        action=values["action"],
+        observation=values["observation"],
+        look_back=values["look_back"],
+        window=window,
+        starts=starts,
+        first_start=first,
+        last_start=last_start,
+        last_cursor=last,
+        episode_candles=candles,
+        candles_per_step=values["candles_per_step"],
+        levels=_levels(values, params),
+        offsets_bps=offsets,
+        buy_fraction=float(values["buy_fraction"]),
+        deadband=float(values["deadband"]),
+        leverage=float(values["leverage"]),
+        eta=float(values["eta"]),
+        turnover_cost_frac=float(values["turnover_cost_frac"]),
+        holding_cost_frac=float(values["holding_cost_frac"]),
+        reward_terms=bool(values["reward_terms"]),
+    )

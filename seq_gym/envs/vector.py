@@ -1,0 +1,214 @@
+"""Native vector environments: N rows stepped by one kernel call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from seq_gym.engine.layout import Table
+from seq_gym.envs import kernel
+from seq_gym.envs.core import EnvBatch, Snapshot
+from seq_gym.envs.rewards import REWARD_TERMS
+from seq_gym.envs.settings import AUTORESET, EnvSettings
+from seq_gym.errors import ConfigError, UnknownName, UsageError
+from seq_gym.types import Ending
+
+__all__ = ["TradingVectorEnv"]
+
+_MODES = {
+    "same_step": AutoresetMode.SAME_STEP,
+    "next_step": AutoresetMode.NEXT_STEP,
+    "disabled": AutoresetMode.DISABLED,
+}
+
+
+class TradingVectorEnv(VectorEnv[Any, Any, Any]):
+    """N environments over one shared market; row i is the single env seeded `seed + i`.
+
+    Autoreset is same-step by default: the step that ends an episode returns the first observation
+    of the next one, and `infos["final_obs"]` and `infos["final_info"]` hold the last of the old.
+    Returned arrays are fresh; rewards are writable.
+
+    Attributes:
+        equity: float64 [N], after the last step (of the new episode where a row was reset).
+        positions: float64 [N, S], signed base units.
+    """
+
+    def __init__(self, settings: EnvSettings, num_envs: int, autoreset: str) -> None:
+        if autoreset not in AUTORESET:
+            raise UnknownName("autoreset mode", autoreset, tuple(AUTORESET))
+        if num_envs < 1:
+            raise ConfigError(f"num_envs must be at least 1; was {num_envs}.")
+        self.settings = settings
+        self.num_envs = num_envs
+        self.metadata = {"render_modes": [], "autoreset_mode": _MODES[autoreset]}
+        self.render_mode = None
+        mode = AUTORESET[autoreset]
+        self._core = EnvBatch(settings, num_envs=num_envs, recorded=False, autoreset=mode)
+        self.single_action_space = self._core.action_space
+        self.single_observation_space = self._core.observation_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._custom = settings.reward.function
+        self._is_open = False
+
+    # ------------------------------------------------------------------ gymnasium
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Open an episode in every row, or in those of `options["reset_mask"]`.
+
+        Args:
+            seed: Row i takes seed + i, or seeds[i]; None goes on with the rows' seeds.
+            options: `"start"`: a cursor or time for all, or one a row; `"reset_mask"`: bool [N].
+
+        Raises:
+            UnknownName: An option is not known.
+            ConfigError: A start leaves no full look-back, or a length is not N.
+        """
+        options = dict(options or {})
+        mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs)), np.bool_)
+        starts = self._starts(options.pop("start", None))
+        if options:
+            raise UnknownName("reset option", next(iter(options)), ("start", "reset_mask"))
+        if mask.shape != (self.num_envs,):
+            raise ConfigError(f"reset_mask must have {self.num_envs} entries; was {mask.shape}.")
+        if not self._is_open and not mask.all():
+            raise UsageError("The first reset must open every row; was given a reset_mask.")
+        seeds = self._seeds(seed)
+        kept = self._core.observations
+        self._core.use_outputs(*self._core.new_outputs())
+        self._core.observations[...] = kept
+        kernel.reset_rows(
+            self._core.address, mask, np.array(seeds, np.int64), np.array(starts, np.int64)
+        )
+        self._is_open = True
+        return self._core.shaped(self._core.observations), {}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step every row.
+
+        Raises:
+            UsageError: Nothing was reset yet.
+            ConfigError: Actions are outside of the action space.
+        """
+        if not self._is_open:
+            raise UsageError("step needs open episodes; call reset() first.")
+        core = self._core
+        core.write_actions(actions)
+        core.use_outputs(*core.new_outputs())
+        ended = kernel.step(core.address) if self._custom is None else self._custom_step()
+        if ended == kernel.INVALID:
+            core.refuse_actions()
+        infos = self._final_infos() if ended else {}
+        return (
+            core.shaped(core.observations),
+            core.rewards,
+            core.terminated,
+            core.truncated,
+            infos,
+        )
+
+    # ------------------------------------------------------------------ diagnostics
+
+    @property
+    def equity(self) -> NDArray[np.float64]:
+        """Equity of each row, float64 [N]."""
+        return np.array(self._core.batch.accounts["equity"])
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Signed position of each row and symbol, float64 [N, S]."""
+        return np.array(self._core.batch.positions["qty"])
+
+    @property
+    def accounts(self) -> Table:
+        """A copy of the ACCOUNT records [N] (engine/layout.py)."""
+        return self._core.batch.accounts.copy()
+
+    @property
+    def reward_terms(self) -> dict[str, NDArray[np.float64]]:
+        """Named reward terms of the last step as columns [N], where `reward_terms=True`."""
+        if self._core.terms is None:
+            raise UsageError("reward_terms needs reward_terms=True when the env is made.")
+        return {name: self._core.terms[:, k].copy() for k, name in enumerate(REWARD_TERMS)}
+
+    def snapshot(self) -> Snapshot:
+        """Copy the whole moving state of every row (E4c)."""
+        return self._core.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> Any:
+        """Go back to a snapshot; returns the observations there."""
+        self._core.restore(snapshot)
+        self._core.use_outputs(*self._core.new_outputs())
+        kernel.observe(self._core.address)
+        self._is_open = True
+        return self._core.shaped(self._core.observations)
+
+    # ------------------------------------------------------------------ inside
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
+        """Return the new seed of each row, -1 to go on."""
+        if seed is None:
+            if self._is_open:
+                return [-1] * self.num_envs
+            seed = int(self.np_random.integers(2**31))
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + e for e in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ConfigError(f"seed must have {self.num_envs} entries; was {len(seed)}.")
+        return [-1 if value is None else int(value) for value in seed]
+
+    def _starts(self, start: Any) -> list[int]:
+        """Return the start cursor of each row, -1 to draw it."""
+        if start is None:
+            return [-1] * self.num_envs
+        if isinstance(start, (list, tuple, np.ndarray)):
+            if len(start) != self.num_envs:
+                raise ConfigError(f"start must have {self.num_envs} entries; was {len(start)}.")
+            return [self._core.cursor_of(value) for value in start]
+        return [self._core.cursor_of(start)] * self.num_envs
+
+    def _custom_step(self) -> int:
+        """Step with a reward that is written in Python over whole columns."""
+        core = self._core
+        assert self._custom is not None
+        core.refuse_actions()
+        before = core.view()
+        ended = kernel.move(core.address)
+        core.rewards[:] = self._custom(before, core.view())
+        kernel.show(core.address)
+        return ended
+
+    def _final_infos(self) -> dict[str, Any]:
+        """Return the infos of the rows that ended, in gymnasium's format."""
+        core = self._core
+        done = core.terminated | core.truncated
+        finals = core.finals
+        info: dict[str, Any] = {
+            name: np.where(done, finals[:, k], 0.0) for k, name in enumerate(kernel.FINALS)
+        }
+        info["ending"] = np.array([Ending(int(value)) for value in info["ending"]], object)
+        info.update({f"_{name}": done.copy() for name in kernel.FINALS})
+        if self.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
+            return {"final_info": info, "_final_info": done}
+        observations = np.full(self.num_envs, None, object)
+        for e in np.flatnonzero(done):
+            observations[e] = core.shaped(core.final_rows[e].copy())
+        return {
+            "final_obs": observations,
+            "_final_obs": done.copy(),
+            "final_info": info,
+            "_final_info": done.copy(),
+        }

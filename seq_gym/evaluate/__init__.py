@@ -1,0 +1,14 @@
+"""Many episodes, honest statistics: `python -m seq_gym.evaluate`, or `evaluate(config)`."""
+
+from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
+from seq_gym.evaluate.folder import write_run_folder
+from seq_gym.evaluate.manifest import PHYSICS_VERSION
+from seq_gym.evaluate.settings import EvaluateConfig
+
+__all__ = [
+    "PHYSICS_VERSION",
+    "EvaluateConfig",
+    "EvaluationResult",
+    "evaluate",
+    "write_run_folder",
+]
