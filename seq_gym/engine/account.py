@@ -33,7 +33,7 @@ DUST = 1e-12
 
 @inlined
 def value_price(c: Any, a: Any, s: int, phase: int) -> float:
-    """Return the price that values a position: the mark at the cursor, or the open inside a candle."""
+    """Return what values a position: the mark at the cursor, or the open inside a candle."""
     if phase != AT_ONCE:
         bar = candle(c, a.cursor + 1, s)
         if traded(bar):

@@ -6,7 +6,7 @@ The batch is the unit of work: a Session and a single env are a batch of one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from seq_gym.engine.layout import (
 )
 from seq_gym.engine.slots import new_request
 from seq_gym.engine.tables import account_at, context_at, params_at, position
+from seq_gym.errors import UsageError
 
 __all__ = ["Batch", "reset_account"]
 
@@ -207,6 +208,12 @@ class Batch:
         c.record_all = int(record_all)
         c.has_endings = int((candles["flags"][-1] & DATA_ENDED).any())
         self.address: int = self.context.ctypes.data
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "A batch holds addresses of its own memory, so it cannot be copied or pickled. Likely "
+            "fix: make another one, or use snapshot() and restore() of the environment."
+        )
 
     def keep_equity(self, num_steps: int) -> NDArray[np.float64]:
         """Allocate and return the curve float64 [num_steps + 1] that row 0 writes."""

@@ -65,7 +65,7 @@ def roll_day(c: Any, a: Any) -> None:
 
 @helper
 def _met_open(c: Any, a: Any, o: Any) -> bool:
-    """Say whether the candle after the cursor trades, and the order was pending at its open (C4)."""
+    """Say whether the next candle trades and the order was pending at its open (C4)."""
     bar = candle(c, a.cursor + 1, o.symbol)
     return traded(bar) and o.placed <= a.cursor + 1 - span_of(bar)
 
@@ -96,7 +96,7 @@ def _delist(c: Any, a: Any, e: int) -> None:
 
 @inlined
 def _open_phase(c: Any, a: Any, e: int) -> None:
-    """Arrivals in placement order, then resting orders that the open has passed, then liquidation."""
+    """Arrivals in placement order, resting orders that the open has passed, liquidation."""
     p = params_at(c.params, 0)
     if a.num_intents > 0:
         execute_intents(c, a, e, OPEN)
@@ -172,7 +172,7 @@ def _crossing(c: Any, a: Any, e: int, o: Any, leg: int, reached: float, through:
 
 
 @helper
-def _run_leg(c: Any, a: Any, e: int, leg: int) -> None:
+def _run_leg(c: Any, a: Any, e: int, leg: int) -> None:  # noqa: C901  one loop, named phases
     """Meet orders and liquidation along one leg by their distance from its start."""
     p = params_at(c.params, 0)
     phase = ADVERSE if leg == 0 else FAVOURABLE

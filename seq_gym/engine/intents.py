@@ -67,7 +67,7 @@ def _meets(c: Any, a: Any, s: int, pos: Any, phase: int) -> bool:
 
 
 @inlined
-def _wanted(c: Any, a: Any, s: int, pos: Any, equity: float, price: float) -> float:
+def _wanted(c: Any, pos: Any, equity: float, price: float) -> float:
     """Return the signed change of quantity that an intent asks for at a price."""
     if equity <= 0.0:
         return -pos.qty
@@ -149,7 +149,7 @@ def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
             continue
         renew_stamp(pos, row)
         price = value_price(c, a, s, phase)
-        change = _wanted(c, a, s, pos, equity, price)
+        change = _wanted(c, pos, equity, price)
         pos.intent_mode = QUANTITY
         pos.intent_value = _reduce(c, a, e, s, change, price, phase)
     if a.num_orders > 0:

@@ -86,7 +86,7 @@ def _price(c: Any, a: Any, e: int, o: Any, base: float, limit: float, qty: float
 
 
 @inlined
-def _liquidity_left(c: Any, a: Any, e: int, s: int, row: int) -> float:
+def _liquidity_left(c: Any, e: int, s: int, row: int) -> float:
     """Return how much more own orders may take of a candle (O10)."""
     p = params_at(c.params, 0)
     if p.max_participation_frac <= 0.0:
@@ -155,7 +155,7 @@ def _affordable(
 
 
 @inlined
-def _funded(
+def _funded(  # noqa: C901  spot and margin side by side
     c: Any,
     a: Any,
     e: int,
@@ -222,7 +222,7 @@ def _keep_rest(c: Any, a: Any, e: int, o: Any, phase: int, why: int) -> None:
 
 
 @inlined
-def _allowed_now(c: Any, a: Any, e: int, o: Any, phase: int) -> float:
+def _allowed_now(c: Any, e: int, o: Any, phase: int) -> float:
     """Return how much an order may close now: no profit on what this candle's legs opened (O2)."""
     pos = position(c, e, o.symbol)
     profits = o.type == LIMIT or o.type == TAKE_PROFIT
@@ -232,7 +232,7 @@ def _allowed_now(c: Any, a: Any, e: int, o: Any, phase: int) -> float:
 
 
 @helper
-def execute(
+def execute(  # noqa: C901  the rules in their order, one after the other
     c: Any,
     a: Any,
     e: int,
@@ -268,7 +268,7 @@ def execute(
     wanted = qty
     why = NO_LIQUIDITY
     if reason == NONE:
-        left = min(_liquidity_left(c, a, e, o.symbol, row), _allowed_now(c, a, e, o, phase))
+        left = min(_liquidity_left(c, e, o.symbol, row), _allowed_now(c, e, o, phase))
         if left < qty:
             if o.tif == FOK:
                 finish(c, a, e, o, phase, NO_LIQUIDITY)
@@ -354,7 +354,9 @@ def has_entry(c: Any, a: Any, e: int, o: Any) -> bool:
 
 
 @helper
-def arrive(c: Any, a: Any, e: int, o: Any, base: float, phase: int) -> None:
+def arrive(  # noqa: C901  one branch for each type of order
+    c: Any, a: Any, e: int, o: Any, base: float, phase: int
+) -> None:
     """Let a new order meet its first price: the mark at once, or the next traded open (O3)."""
     if is_reduce_only(o) and position(c, e, o.symbol).qty * o.side >= 0.0:
         if o.type != MARKET and (o.flags & FIRED) == 0 and has_entry(c, a, e, o):

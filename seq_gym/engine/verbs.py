@@ -73,7 +73,7 @@ def _positive(value: float) -> bool:
 
 
 @helper
-def _check_shape(c: Any, a: Any, o: Any) -> int:
+def _check_shape(c: Any, a: Any, o: Any) -> int:  # noqa: C901  one test for each field
     """Check what can be checked without money: listing, size, prices; round to tick and lot."""
     known = candle(c, a.cursor, o.symbol)
     if (known.flags & LISTED) == 0 or (known.flags & DATA_ENDED) != 0:

@@ -8,9 +8,10 @@
 | `weights` | Box(-1, 1, (S,)) | target weights `a / max(1, sum of abs a)` x leverage (E6) |
 | `order` | MultiDiscrete([6, 2, sizes, offsets]) | type, side, size, price offset |
 
-A discrete buy with less cash left than the dead zone is a hold. Order types: 0 nothing, 1 market, 2 limit, 3 stop loss, 4 take profit, 5 cancel all. The size is a
-fraction of equity (exits close the whole position), the offset a distance from the mark in basis
-points: below it for buy limits and for stops of a long position, above it for the others.
+A discrete buy with less cash left than the dead zone is a hold. Order types: 0 nothing, 1 market,
+2 limit, 3 stop loss, 4 take profit, 5 cancel all. The size is a fraction of equity (exits close the
+whole position), the offset a distance from the mark in basis points: below it for buy limits and
+for stops of a long position, above it for the others.
 """
 
 from __future__ import annotations
@@ -170,7 +171,12 @@ def act(env: Any, c: Any, a: Any, e: int) -> None:
 
 
 def order_masks(
-    held: float, num_orders: int, max_orders: int, margin: bool, sizes: Sequence[int]
+    held: float,
+    num_orders: int,
+    max_orders: int,
+    margin: bool,
+    sizes: Sequence[int],
+    at_once: bool,
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return which choices of an order action can do anything, for action masking.
 
@@ -180,6 +186,7 @@ def order_masks(
         max_orders: How many there may be.
         margin: Whether a sale may open a short.
         sizes: `nvec` of the action space.
+        at_once: Market orders fill at once and need no slot.
 
     Returns:
         bool [sum(sizes)], the layout that sb3-contrib's MaskablePPO expects.
@@ -187,7 +194,7 @@ def order_masks(
     free = num_orders < max_orders
     # Flat, an exit may still wait for the entry that is working.
     exits = free and (held != 0.0 or num_orders > 0)
-    kinds = [True, True, free, exits, exits, num_orders > 0]
+    kinds = [True, free or at_once, free, exits, exits, num_orders > 0]
     sides = [True, margin or held > 0.0]
     rest = [True] * math.prod((1, sum(sizes[2:])))
     return np.array(kinds + sides + rest, dtype=np.bool_)

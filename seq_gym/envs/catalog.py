@@ -74,11 +74,11 @@ class CandleTradingEnv(TradingEnv):
     |---|---|---|
     | `"discrete"` | `Discrete(3)` | 0 hold, 1 buy `buy_fraction` of equity, 2 close |
     | `"ladder"` | `Discrete(len(levels))` | go to the target weight `levels[a]` |
-    | `"continuous"` | `Box(-1, 1, (1,))` | target weight x leverage; changes below `deadband` wait |
+    | `"continuous"` | `Box(-1, 1, (1,))` | target weight x leverage; less than `deadband` waits |
     | `"order"` | `MultiDiscrete([6, 2, sizes, offsets])` | type, side, size, price offset |
 
-    A discrete buy with less cash left than `deadband` of equity is a hold. In spot, negative targets
-    are 0. `env.unwrapped.action_masks()` says what can do anything.
+    A discrete buy with less cash left than `deadband` of equity is a hold. In spot, negative
+    targets are 0. `env.unwrapped.action_masks()` says what can do anything.
 
     ## Observation space
     `Box` of float32: a window of `look_back` candles of `features` (oldest first), then cash,
@@ -184,11 +184,11 @@ class PortfolioEnv(TradingEnv):
     when it does not cover fees and slippage; then `candles_per_step` candles pass.
 
     ## Action space
-    `Box(-1, 1, (S,))`: `w = a / max(1, sum of |a|)` x leverage, the rest is cash; negatives are 0 in
-    spot. Changes of a weight below `deadband` are not traded; a target of 0 always closes.
+    `Box(-1, 1, (S,))`: `w = a / max(1, sum of |a|)` x leverage, the rest is cash; negatives are 0
+    in spot. Changes of a weight below `deadband` are not traded; a target of 0 always closes.
 
     ## Observation space
-    As CandleTrading-v0, with S symbols: the window is `[look_back, S, F]`, and each symbol has its
+    As CandleTrading-v0, with S symbols: the window is `[look_back, S * F]`, and each symbol has its
     listed, weight, unrealised profit and age columns. A symbol that is not listed yet is zeros.
 
     ## Rewards

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,13 @@ from seq_gym.envs import kernel
 from seq_gym.envs.actions import ACTION_KINDS, action_space
 from seq_gym.envs.layout import ENV_CONTEXT, ENV_STATE, NUM_TERMS
 from seq_gym.envs.observations import observation_space, portfolio_size
-from seq_gym.envs.rewards import BatchView
+from seq_gym.envs.rewards import BatchView, Reward
 from seq_gym.envs.settings import EnvSettings, _cursor
 from seq_gym.errors import ConfigError
 from seq_gym.sandbox.params import instrument_table, params_table
 from seq_gym.sandbox.tape import build_tape
 
-__all__ = ["EnvBatch", "Snapshot"]
+__all__ = ["EnvBatch", "Snapshot", "checked_seed"]
 
 KEPT_EVENTS = 2
 """Events that each row of a training batch keeps, the latest ones."""
@@ -36,6 +37,17 @@ class Snapshot:
     tables: tuple[bytes, ...]
 
 
+def checked_seed(seed: int, num_envs: int = 1) -> int:
+    """Return a seed that leaves room for the rows after it.
+
+    Raises:
+        ConfigError: It is negative, or too large for 63 bits.
+    """
+    if not 0 <= seed <= 2**63 - num_envs:
+        raise ConfigError(f"seed must be from 0 to {2**63 - num_envs}; was {seed}.")
+    return seed
+
+
 class EnvBatch:
     """N environments over one market.
 
@@ -44,11 +56,19 @@ class EnvBatch:
         num_envs: N.
         recorded: Keep every event and the equity curve (N = 1 only); else count and keep the last.
         autoreset: kernel.SAME_STEP, NEXT_STEP or DISABLED.
+        on_full_ring: Empties the event ring of a recorded env.
     """
 
     def __init__(
-        self, settings: EnvSettings, *, num_envs: int, recorded: bool, autoreset: int
+        self,
+        settings: EnvSettings,
+        *,
+        num_envs: int,
+        recorded: bool,
+        autoreset: int,
+        on_full_ring: Callable[[], None] = lambda: None,
     ) -> None:
+        self.on_full_ring = on_full_ring
         self.settings = settings
         self.num_envs = num_envs
         series = settings.series
@@ -209,6 +229,24 @@ class EnvBatch:
             drawdown=np.clip(1.0 - equity / peak, 0.0, 1.0),
             turnover=accounts["turnover"].copy(),
         )
+
+    def move_with(self, reward: Reward) -> int:
+        """Do the first half of a step and pay a reward that is written in Python.
+
+        Rows that only wait for their reset, or have just been reset, are paid nothing.
+
+        Returns:
+            As kernel.move; on INTERRUPTED nothing is paid yet.
+        """
+        self.refuse_actions()
+        before, idle = self.view(), self.states["done"] != 0
+        while (ended := kernel.move(self.address)) == kernel.INTERRUPTED:
+            self.on_full_ring()
+        paid = np.where(idle, 0.0, reward(before, self.view()))
+        self.rewards[:] = paid
+        self.states["total_reward"] += paid
+        self.finals[:, kernel.FINALS.index("total_reward")] = self.states["total_reward"]
+        return ended
 
     # ------------------------------------------------------------------ copies
 

@@ -2,7 +2,7 @@
 
 A flat observation is float32 [look_back * S * F + 5 + 4 * S]: the window in time order (row of the
 oldest candle first; within a row by symbol, then by feature), then the portfolio columns. As a
-dict it is `{"window": [look_back, S, F], "portfolio": [5 + 4 * S]}`, views of the same memory.
+dict it is `{"window": [look_back, S * F], "portfolio": [5 + 4 * S]}`, views of the same memory.
 Everything is known at the cursor (C2, E3).
 
 | portfolio column | meaning | bounds |
@@ -72,7 +72,9 @@ def observation_space(
     if kind == "dict":
         return spaces.Dict(
             {
-                "window": spaces.Box(low, high, dtype=np.float32),
+                "window": spaces.Box(
+                    low.reshape(look_back, -1), high.reshape(look_back, -1), dtype=np.float32
+                ),
                 "portfolio": spaces.Box(rest_low, rest_high, dtype=np.float32),
             }
         )

@@ -17,7 +17,7 @@ from seq_gym.envs.observations import ObservationKind
 from seq_gym.envs.rewards import Reward, RewardSpec, parse_reward
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, load_candles, synthetic_candles
-from seq_gym.sandbox.params import SandboxParams
+from seq_gym.sandbox.params import SandboxParams, refuse_mixed_quotes
 from seq_gym.times import format_time, parse_time
 
 __all__ = ["AUTORESET", "EnvSettings", "make_settings", "series_of"]
@@ -227,6 +227,7 @@ def make_settings(
     if values["observation"] not in get_args(ObservationKind):
         raise UnknownName("observation kind", values["observation"], get_args(ObservationKind))
     series = series_of(values["data"], values["symbols"], values["interval"], num_default)
+    refuse_mixed_quotes(series)
     matrix = build_features(series, values["features"])
     first, last = _range(series, np.asarray(matrix.ready), values)
     window, starts, last_start, candles = _windows(values, first, last, series)

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
 from seq_gym.envs.actions import order_masks
-from seq_gym.envs.core import EnvBatch, Snapshot
+from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
 from seq_gym.envs.render import RENDER_MODES, render_frame, render_text
 from seq_gym.envs.rewards import REWARD_TERMS
 from seq_gym.envs.settings import EnvSettings
 from seq_gym.errors import UnknownName, UsageError
+from seq_gym.market import CandleSeries
 from seq_gym.sandbox.journal import JournalMark
+from seq_gym.sandbox.params import SandboxParams
 from seq_gym.sandbox.session import Session
 from seq_gym.types import Ending
 
@@ -55,7 +57,13 @@ class TradingEnv(gymnasium.Env[Any, Any]):
             raise UnknownName("render mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
         self.settings = settings
-        self._core = EnvBatch(settings, num_envs=1, recorded=True, autoreset=kernel.DISABLED)
+        self._core = EnvBatch(
+            settings,
+            num_envs=1,
+            recorded=True,
+            autoreset=kernel.DISABLED,
+            on_full_ring=self._stash,
+        )
         self.action_space = self._core.action_space
         self.observation_space = self._core.observation_space
         self._action_kind = settings.action
@@ -90,6 +98,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         Raises:
             ConfigError: The start leaves no full look-back, or an option is not known.
         """
+        if seed is not None:
+            seed = checked_seed(seed)
         super().reset(seed=seed)
         options = dict(options or {})
         start = options.pop("start", None)
@@ -115,18 +125,24 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self._take(action)
         if self._custom is None:
             while (ended := kernel.step(self._address)) == kernel.INTERRUPTED:
-                self.session.stash()
+                self._core.on_full_ring()
             if ended == kernel.INVALID:
                 self._core.refuse_actions()
             reward = self._reward[0]
         else:
-            reward, ended = self._custom_step()
+            ended = self._core.move_with(self._custom)
+            reward = self._reward[0]
+            kernel.show(self._address)
         info = self._info()
         if ended == 0:
             return self._observation(), reward, False, False, info
         self._is_running = False
         terminated = bool(self._core.terminated[0])
         return self._observation(), reward, terminated, not terminated, info
+
+    def _stash(self) -> None:
+        """Empty the event ring; its events are read when the session is."""
+        self.session.stash()
 
     def _take(self, action: Any) -> None:
         """Hand the action to the kernel; whole numbers take the short way."""
@@ -148,6 +164,39 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         return render_frame(self.session)
 
     # ------------------------------------------------------------------ details
+
+    @property
+    def series(self) -> CandleSeries:
+        """The candles."""
+        return self.settings.series
+
+    @property
+    def params(self) -> SandboxParams:
+        """The physics."""
+        return self.settings.params
+
+    @property
+    def look_back(self) -> int:
+        """Candles in the window."""
+        return self.settings.look_back
+
+    @property
+    def first_start(self) -> int:
+        """The first cursor at which an episode may start: the look-back is full."""
+        return self.settings.first_start
+
+    @property
+    def last_start(self) -> int:
+        """The last cursor at which a drawn episode starts."""
+        return self.settings.last_start
+
+    @property
+    def episode_steps(self) -> int:
+        """Steps of an episode, fewer where the data ends first."""
+        candles = self.settings.episode_candles
+        if candles == 0:
+            candles = self.settings.last_cursor - self.settings.first_start
+        return -(-candles // self.settings.candles_per_step)
 
     @property
     def session(self) -> Session:
@@ -175,7 +224,9 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         if self._action_kind == "order":
             orders = int(self._core.batch.accounts["num_orders"][0])
             most = self.settings.params.max_orders
-            return order_masks(held, orders, most, margin, self.action_space.nvec)  # type: ignore[attr-defined]
+            at_once = self.settings.params.execution == "close"
+            sizes = self.action_space.nvec  # type: ignore[attr-defined]
+            return order_masks(held, orders, most, margin, sizes, at_once)
         if self._action_kind == "discrete":
             return np.array([True, True, held != 0.0])
         if self._action_kind == "ladder":
@@ -191,6 +242,8 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
     def snapshot(self) -> EpisodeSnapshot:
         """Copy the whole moving state of the episode, the market excepted (E4c)."""
+        if not self._was_opened:
+            raise UsageError("snapshot needs an open episode; call reset() first.")
         batch = self._core.batch
         count = int(batch.accounts["num_events"][0])
         return EpisodeSnapshot(
@@ -219,17 +272,6 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self._is_running = self._ending[0] == Ending.RUNNING
         kernel.observe(self._address)
         return self._observation()
-
-    def _custom_step(self) -> tuple[float, int]:
-        """Step with a reward that is written in Python."""
-        assert self._custom is not None
-        self._core.refuse_actions()
-        before = self._core.view()
-        while (ended := kernel.move(self._address)) == kernel.INTERRUPTED:
-            self.session.stash()
-        reward = float(self._custom(before, self._core.view())[0])
-        kernel.show(self._address)
-        return reward, ended
 
     def _observation(self) -> Any:
         row = self._row.copy()

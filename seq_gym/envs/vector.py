@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
-from seq_gym.envs.core import EnvBatch, Snapshot
-from seq_gym.envs.rewards import REWARD_TERMS
+from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
+from seq_gym.envs.rewards import REWARD_TERMS, Reward
 from seq_gym.envs.settings import AUTORESET, EnvSettings
 from seq_gym.errors import ConfigError, UnknownName, UsageError
 from seq_gym.types import Ending
@@ -108,9 +108,12 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         core = self._core
         core.write_actions(actions)
         core.use_outputs(*core.new_outputs())
-        ended = kernel.step(core.address) if self._custom is None else self._custom_step()
-        if ended == kernel.INVALID:
-            core.refuse_actions()
+        if self._custom is None:
+            ended = kernel.step(core.address)
+            if ended == kernel.INVALID:
+                core.refuse_actions()
+        else:
+            ended = self._custom_step(self._custom)
         infos = self._final_infos() if ended else {}
         return (
             core.shaped(core.observations),
@@ -165,10 +168,11 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                 return [-1] * self.num_envs
             seed = int(self.np_random.integers(2**31))
         if isinstance(seed, (int, np.integer)):
-            return [int(seed) + e for e in range(self.num_envs)]
+            first = checked_seed(int(seed), self.num_envs)
+            return [first + e for e in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ConfigError(f"seed must have {self.num_envs} entries; was {len(seed)}.")
-        return [-1 if value is None else int(value) for value in seed]
+        return [-1 if value is None else checked_seed(int(value)) for value in seed]
 
     def _starts(self, start: Any) -> list[int]:
         """Return the start cursor of each row, -1 to draw it."""
@@ -180,15 +184,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             return [self._core.cursor_of(value) for value in start]
         return [self._core.cursor_of(start)] * self.num_envs
 
-    def _custom_step(self) -> int:
+    def _custom_step(self, reward: Reward) -> int:
         """Step with a reward that is written in Python over whole columns."""
-        core = self._core
-        assert self._custom is not None
-        core.refuse_actions()
-        before = core.view()
-        ended = kernel.move(core.address)
-        core.rewards[:] = self._custom(before, core.view())
-        kernel.show(core.address)
+        ended = self._core.move_with(reward)
+        kernel.show(self._core.address)
         return ended
 
     def _final_infos(self) -> dict[str, Any]:

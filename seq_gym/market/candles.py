@@ -336,6 +336,12 @@ class CandleSeries:
             f"{format_time(self.start_ns)} to {format_time(self.end_ns)})"
         )
 
+    def __copy__(self) -> CandleSeries:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CandleSeries:
+        return self  # immutable: a copy could only cost memory
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Pickling forgets that an array is read-only; what was derived is derived again.
         self.__dict__.update({f.name: state[f.name] for f in fields(self)})

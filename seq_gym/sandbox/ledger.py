@@ -101,7 +101,7 @@ class Ledger:
             found.append(
                 Balance(
                     asset=self._series.instruments[column].base,
-                    available=float(row.qty - row.reserved),
+                    available=max(float(row.qty - row.reserved), 0.0),
                     locked=float(row.reserved),
                     total=float(row.qty),
                 )

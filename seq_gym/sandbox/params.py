@@ -15,7 +15,14 @@ from seq_gym.market import CandleSeries
 from seq_gym.times import NS_PER_S
 from seq_gym.types import AccountKind, Execution, LimitFill, TriggerKind
 
-__all__ = ["RiskProfile", "SandboxParams", "SlippageFunction", "instrument_table", "params_table"]
+__all__ = [
+    "RiskProfile",
+    "SandboxParams",
+    "SlippageFunction",
+    "instrument_table",
+    "params_table",
+    "refuse_mixed_quotes",
+]
 
 SlippageFunction = Callable[[float, float, float], float]
 """`(notional, adv_quote, volatility_frac) -> slippage_frac`, of plain arithmetic and `math`."""
@@ -107,7 +114,7 @@ class SandboxParams:
     maker_fee_frac: float = 0.001
     """Fee on executed notional for making; negative is a rebate (M2)."""
     slippage: SlippageModel | SlippageFunction = "volume_share"
-    """"volume_share", "fixed_bps", "square_root", or a function of notional, ADV, volatility (M1)."""
+    """"volume_share", "fixed_bps", "square_root", or a SlippageFunction (M1)."""
     slippage_impact: float = 0.1
     """Coefficient of "volume_share" and "square_root" (M1)."""
     slippage_bps: float = 1.0
@@ -246,3 +253,13 @@ def instrument_table(params: SandboxParams, series: CandleSeries) -> Table:
                 f"{instrument.contract_size:g}. State quantities in base units."
             )
     return table
+
+
+def refuse_mixed_quotes(series: CandleSeries) -> None:
+    """Refuse symbols of several quote currencies: the account has one cash."""
+    quotes = sorted({i.quote for i in series.instruments if i.quote})
+    if len(quotes) > 1:
+        raise ConfigError(
+            f"pairs must have one quote currency; were {', '.join(quotes)}. Likely fix: name the "
+            f"pairs of one, such as pairs={[i.symbol for i in series.instruments][:1]!r}."
+        )

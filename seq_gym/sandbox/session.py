@@ -15,7 +15,13 @@ from seq_gym.engine.batch import Batch
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, Instrument, load_candles
 from seq_gym.sandbox.known import whole_number
-from seq_gym.sandbox.params import RiskProfile, SandboxParams, instrument_table, params_table
+from seq_gym.sandbox.params import (
+    RiskProfile,
+    SandboxParams,
+    instrument_table,
+    params_table,
+    refuse_mixed_quotes,
+)
 from seq_gym.sandbox.profiles import load_profile, risk_profile
 from seq_gym.sandbox.reader import SessionReader
 from seq_gym.sandbox.records import Order, Results, StepResult
@@ -106,7 +112,7 @@ class Session(SessionReader):
             instruments=instruments,
             funding=funding,
         )
-        _refuse_mixed_quotes(series)
+        refuse_mixed_quotes(series)
         start, end = _window(series, start_time, end_time)
         limits = load_profile(agent_id, profiles_path)
         if risk is not None:
@@ -443,13 +449,3 @@ def _window(
         )
     first = (start - series.start_ns) // series.interval_ns
     return first, first + steps
-
-
-def _refuse_mixed_quotes(series: CandleSeries) -> None:
-    """Refuse symbols of several quote currencies: the account has one cash."""
-    quotes = sorted({i.quote for i in series.instruments if i.quote})
-    if len(quotes) > 1:
-        raise ConfigError(
-            f"pairs must have one quote currency; were {', '.join(quotes)}. Likely fix: name the "
-            f"pairs of one, such as pairs={[i.symbol for i in series.instruments][:1]!r}."
-        )

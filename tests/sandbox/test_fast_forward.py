@@ -79,9 +79,7 @@ def test_eight_orders_far_away_are_jumped_over_in_one_go(series: CandleSeries) -
         if number == 0:
             session.place_order("BTCUSDT", "buy", "market", quantity=0.1)
         mark = session.price("BTCUSDT")
-        order = session.place_order(
-            "BTCUSDT", side, "limit", quantity=0.01, price=mark * factor
-        )
+        order = session.place_order("BTCUSDT", side, "limit", quantity=0.01, price=mark * factor)
         assert order.is_accepted, order.message
     assert session.tables.skip_quiet(5_000) == 5_000 - 1
 
