@@ -8,7 +8,7 @@ from typing import Any
 from seq_gym._jit import helper, inlined
 from seq_gym.engine.codes import AT_ONCE, FILL, MAKER
 from seq_gym.engine.journal import log_event
-from seq_gym.engine.pricing import slippage_frac, taker_price
+from seq_gym.engine.pricing import slippage_frac, taker_price, without_dust
 from seq_gym.engine.tables import candle, instrument_at, params_at, position, traded
 
 __all__ = [
@@ -217,6 +217,8 @@ def apply_fill(
         inside = 0.0 if phase <= 1 else opening
         _open_part(a, pos, o.side, opening, price, fee - closing_fee, a.cursor)
         pos.inside_qty += inside
+    # Sums of lots gather dust, which one lot less or more must not turn into a position.
+    pos.qty = without_dust(pos.qty, ins.lot)
     if o.side > 0:
         pos.buy_notional += qty * base
     else:

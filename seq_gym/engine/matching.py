@@ -175,7 +175,7 @@ def _funded(  # noqa: C901  spot and margin side by side
     if p.margin == 0 and o.side < 0:
         if is_reduce_only(o):
             return closing
-        free = pos.qty - (pos.reserved - reserve_of(c, e, o))
+        free = min(pos.qty - (pos.reserved - reserve_of(c, e, o)), pos.qty)
         if qty <= free * (1.0 + DUST):
             return qty
         if fitted:

@@ -8,7 +8,7 @@ from typing import Any
 from seq_gym._jit import call_slippage, kernel
 from seq_gym.engine.codes import FIXED_BPS, SQUARE_ROOT, VOLUME_SHARE
 
-__all__ = ["ceil_to", "floor_to", "limit_to_tick", "slippage_frac", "taker_price"]
+__all__ = ["ceil_to", "floor_to", "limit_to_tick", "slippage_frac", "taker_price", "without_dust"]
 
 # A quotient this close to a whole number of ticks or lots is that number: 0.3 / 0.1 is not 2 lots.
 _WHOLE = 1e-6
@@ -45,6 +45,18 @@ def ceil_to(value: float, step: float) -> float:
     if abs(count - whole) > _WHOLE:
         whole = math.ceil(count)
     return _multiple(float(whole), step)
+
+
+@kernel
+def without_dust(qty: float, lot: float) -> float:
+    """Return the whole lots that a signed quantity is but for the dust of its sums."""
+    if lot <= 0.0:
+        return qty
+    count = qty / lot
+    whole = math.floor(count + 0.5)
+    if abs(count - whole) > _WHOLE:
+        return qty
+    return _multiple(float(whole), lot)
 
 
 @kernel

@@ -152,7 +152,7 @@ class Matching(Money):
         if o.reduce_only:
             return min(qty, pos.qty)
         own = self.reserve_of(o) if o in self.orders else 0.0
-        free = pos.qty - (self.reserved_base(o.symbol) - own)
+        free = min(pos.qty - (self.reserved_base(o.symbol) - own), pos.qty)
         if qty <= free * (1.0 + DUST):
             return qty
         return floor_to(max(free, 0.0), self.instruments[o.symbol].lot) if o.fitted else None

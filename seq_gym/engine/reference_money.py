@@ -35,6 +35,7 @@ from seq_gym.engine.reference_state import (
     floor_to,
     read_bars,
     read_record,
+    without_dust,
 )
 
 __all__ = ["Money"]
@@ -272,6 +273,7 @@ class Money:
             pos.entry += o.side * opening * price
             if phase not in (AT_ONCE, OPEN):
                 self.use(o.symbol, phase).opened_inside += opening
+        pos.qty = without_dust(pos.qty, ins.lot)
         self._count(o, qty, base, phase)
         a.num_fills += 1
         a.turnover += qty * price

@@ -38,6 +38,7 @@ __all__ = [
     "floor_to",
     "read_bars",
     "read_record",
+    "without_dust",
 ]
 
 ALMOST_WHOLE = 1e-6
@@ -213,6 +214,14 @@ def floor_to(value: float, step: float) -> float:
     if step <= 0.0:
         return value
     return float(_steps(value, step, math.floor) * Decimal(str(step)))
+
+
+def without_dust(value: float, step: float) -> float:
+    """Return the whole number of decimal steps that a sum of such is but for its dust."""
+    if step <= 0.0:
+        return value
+    steps = round(value / step)
+    return float(steps * Decimal(str(step))) if abs(value / step - steps) <= 1e-6 else value
 
 
 def ceil_to(value: float, step: float) -> float:

@@ -237,7 +237,8 @@ def test_masks_follow_what_an_order_could_do() -> None:
     assert masks() == ([True, True, True, True, True, False], [True, True])
     env.step(np.array([3, 0, 0, 0]))
     env.step(np.array([4, 0, 0, 0]))
-    assert masks() == ([True, True, False, False, False, True], [True, True])
+    # Every slot is taken: under next_open a market order would need one until the open.
+    assert masks() == ([True, False, False, False, False, True], [True, True])
 
 
 def test_masks_of_discrete_kinds() -> None:

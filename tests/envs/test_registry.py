@@ -48,6 +48,10 @@ def test_stable_baselines_checker_finds_nothing(kind: str, observation: str) -> 
     env_id, arguments = KINDS[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        if observation == "dict":
+            # The window keeps its shape [look_back, S * F] for extractors of one's own; SB3's
+            # standard ones flatten it, and its checker says that it has seen it.
+            warnings.filterwarnings("ignore", "Your observation window has an unconventional")
         checker.check_env(make(env_id, observation=observation, **arguments), warn=True)
 
 

@@ -332,10 +332,10 @@ def test_the_window_of_an_observation_is_the_last_rows_of_the_features() -> None
     observation, _ = env.reset(seed=3)
     for _ in range(4):
         cursor = env.session.cursor
-        expected = env.settings.matrix.values[cursor - 5 : cursor + 1]
+        expected = env.settings.matrix.values[cursor - 5 : cursor + 1].reshape(6, 2)
         np.testing.assert_array_equal(observation["window"], expected)
         log_return = np.log(ONE.close[cursor - 1, 0] / ONE.close[cursor - 2, 0])
-        scale = float(observation["window"][-1, 0, 0]) / log_return
+        scale = float(observation["window"][-1, 0]) / log_return
         assert scale > 0.0
         observation, *_ = env.step(0)
 
