@@ -28,7 +28,6 @@ from seq_gym.engine.codes import (
     RING_FULL,
     RUINED,
     RUNNING,
-    TAKE_PROFIT,
     TAKER,
     TRAILING_STOP,
     TRIGGERED,
@@ -43,7 +42,14 @@ from seq_gym.engine.liquidation import (
     liquidate,
     liquidation_distance,
 )
-from seq_gym.engine.matching import arrive, execute, fire, is_passed, stop_level
+from seq_gym.engine.matching import (
+    arrive,
+    execute,
+    fire,
+    is_passed,
+    level_of,
+    waits_for_fall,
+)
 from seq_gym.engine.path import leg_end, leg_start, span_of
 from seq_gym.engine.slots import cancel_all, compact, finish, is_reduce_only, new_request
 from seq_gym.engine.tables import candle, order, params_at, position, traded
@@ -128,22 +134,6 @@ def _meet(c: Any, a: Any, e: int, o: Any, price: float, phase: int) -> None:
 
 
 @helper
-def _level(o: Any) -> float:
-    """Return the price that an order in work waits for."""
-    if o.type == LIMIT or o.state == TRIGGERED:
-        return o.price
-    return stop_level(o)
-
-
-@helper
-def _waits_for_fall(o: Any) -> bool:
-    """Say whether a falling price meets the order: buy limits, sell stops, buy targets."""
-    if o.type == LIMIT or o.state == TRIGGERED or o.type == TAKE_PROFIT:
-        return o.side > 0
-    return o.side < 0
-
-
-@helper
 def _crossing(c: Any, a: Any, e: int, o: Any, leg: int, reached: float, through: bool) -> float:
     """Return how far along a leg (0 to 1) an order is met, or inf.
 
@@ -161,9 +151,9 @@ def _crossing(c: Any, a: Any, e: int, o: Any, leg: int, reached: float, through:
     if is_trigger and is_passed(o, start + reached * (end - start), False):
         return reached
     falls = end < start
-    if start == end or falls != _waits_for_fall(o):
+    if start == end or falls != waits_for_fall(o):
         return math.inf
-    level = _level(o)
+    level = level_of(o)
     beyond = level - end if falls else end - level
     strict = through and (o.type == LIMIT or o.state == TRIGGERED)
     if beyond < 0.0 or (strict and beyond == 0.0):
@@ -195,7 +185,7 @@ def _run_leg(c: Any, a: Any, e: int, leg: int) -> None:  # noqa: C901  one loop,
         if chosen < 0:
             return
         o = order(c, e, chosen)
-        price = _level(o)
+        price = level_of(o)
         if o.type != LIMIT and o.state != TRIGGERED:
             start = leg_start(c, a, e, o.symbol, leg)
             now = start + reached * (leg_end(c, a, e, o.symbol, leg) - start)
@@ -221,7 +211,7 @@ def _needs_legs(c: Any, a: Any, e: int) -> bool:
         o = order(c, e, k)
         if o.state == RESTING or o.state == TRIGGERED:
             bar = candle(c, row, o.symbol)
-            level = _level(o)
+            level = level_of(o)
             if bar.low <= level and level <= bar.high:
                 return True
             # An exit of what this candle may open can be passed before it is live.
@@ -335,19 +325,33 @@ def record_equity(c: Any, a: Any, e: int) -> None:
 
 
 @inlined
+def _stirs(c: Any, a: Any, e: int) -> bool:
+    """Say whether the next candle can do anything to an order in work; most cannot."""
+    for k in range(a.num_orders):
+        o = order(c, e, k)
+        if o.state == WAITING or o.type == TRAILING_STOP or o.expires <= a.cursor + 1:
+            return True
+        bar = candle(c, a.cursor + 1, o.symbol)
+        if bar.low <= level_of(o) if waits_for_fall(o) else bar.high >= level_of(o):
+            return True
+    return False
+
+
+@inlined
 def run_candle(c: Any, a: Any, e: int) -> None:
     """Advance one account by one candle."""
     roll_day(c, a)
     if c.has_endings != 0:
         _delist(c, a, e)
-    if a.num_orders > 0 or a.num_intents > 0 or params_at(c.params, 0).margin != 0:
+    stirs = a.num_intents > 0 or params_at(c.params, 0).margin != 0 or _stirs(c, a, e)
+    if stirs:
         _open_phase(c, a, e)
         if a.ending == RUNNING and _needs_legs(c, a, e):
             _legs(c, a, e)
         if a.ending == RUNNING:
             _close_phase(c, a, e)
     a.cursor += 1
-    if a.num_orders > 0:
+    if stirs and a.num_orders > 0:
         _age_orders(c, a, e)
         compact(c, a, e)
     record_equity(c, a, e)

@@ -18,15 +18,13 @@ from seq_gym._jit import floats_at, helper, kernel, record_at
 from seq_gym.engine.account import mark_equity
 from seq_gym.engine.codes import (
     FINISHED,
-    LIMIT,
     NO_EXPIRY,
     RUNNING,
-    TAKE_PROFIT,
     TRAILING_STOP,
-    TRIGGERED,
     WAITING,
 )
 from seq_gym.engine.layout import Table, new_table, record
+from seq_gym.engine.matching import level_of, waits_for_fall
 from seq_gym.engine.tables import account_at, candle, context_at, order, params_at, position
 
 __all__ = ["MIN_SKIP", "Pyramid", "build_pyramid", "skip_quiet"]
@@ -155,13 +153,10 @@ def _next_event(c: Any, a: Any, e: int, last: int) -> int:
             works = True
             if o.expires != NO_EXPIRY:
                 last = min(last, o.expires - 1)
-            is_limit = o.type == LIMIT or o.state == TRIGGERED
-            level = o.price if is_limit else o.trigger
-            falls = o.side > 0 if is_limit or o.type == TAKE_PROFIT else o.side < 0
-            if falls:
-                low = max(low, level)
+            if waits_for_fall(o):
+                low = max(low, level_of(o))
             else:
-                high = min(high, level)
+                high = min(high, level_of(o))
         if works:
             last = min(last, int(floats_at(pyramid.ended_row)[s]) - 1)
             last = _first_hit(c, s, a.cursor + 1, last, low, high) - 1

@@ -52,7 +52,16 @@ from seq_gym.engine.pricing import floor_to
 from seq_gym.engine.slots import after_fill, finish, is_reduce_only, reserve_of
 from seq_gym.engine.tables import candle, instrument_at, order, params_at, position
 
-__all__ = ["arrive", "execute", "fire", "has_entry", "is_passed", "size_of", "stop_level"]
+__all__ = [
+    "arrive",
+    "execute",
+    "fire",
+    "has_entry",
+    "is_passed",
+    "level_of",
+    "size_of",
+    "waits_for_fall",
+]
 
 
 @inlined
@@ -309,6 +318,22 @@ def stop_level(o: Any) -> float:
     if o.type == TRAILING_STOP:
         return o.extreme * (1.0 + o.side * o.trail_frac)
     return o.trigger
+
+
+@helper
+def level_of(o: Any) -> float:
+    """Return the price that an order in work waits for."""
+    if o.type == LIMIT or o.state == TRIGGERED:
+        return o.price
+    return stop_level(o)
+
+
+@helper
+def waits_for_fall(o: Any) -> bool:
+    """Say whether a falling price meets the order: buy limits, sell stops, buy targets."""
+    if o.type == LIMIT or o.state == TRIGGERED or o.type == TAKE_PROFIT:
+        return o.side > 0
+    return o.side < 0
 
 
 @helper
