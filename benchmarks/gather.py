@@ -36,8 +36,14 @@ def make_batch(env_id: str, **arguments: Any) -> Any:
     )
 
 
-def env_block(env: Any, actions: NDArray[Any]) -> Contender:
-    """Return a contender: a block of steps from the same drawn starts; seconds of one env step."""
+def env_block(env: Any, actions: NDArray[Any], before: NDArray[Any] | None = None) -> Contender:
+    """Return a contender: a block of steps from the same drawn starts; seconds of one env step.
+
+    Args:
+        env: The batch.
+        actions: [steps, N, ...].
+        before: Actions of steps that are played first and not timed.
+    """
 
     def play() -> None:
         for action in actions:
@@ -45,6 +51,8 @@ def env_block(env: Any, actions: NDArray[Any]) -> Contender:
 
     def contender() -> float:
         env.reset(seed=0)
+        for action in actions[:0] if before is None else before:
+            env.step(action)
         return seconds_of(play) / len(actions) / env.num_envs
 
     return contender
@@ -69,45 +77,82 @@ def _copy_block(env: Any, steps: int) -> Contender:
     return contender
 
 
-def _measure(name: str, env: Any, actions: NDArray[Any], scale: Scale) -> list[Row]:
-    """Return the rows of one environment: trading at random, and holding nothing."""
+def _row(name: str, times: dict[str, Any], who: str, target: float | None = None) -> Row:
+    return Row(
+        name=f"3 {name}: rate over memcpy",
+        at_least=target,
+        ratios=times["copy"] / times[who],
+        note=each(times, "copy", who, unit="ns") + " an env step",
+    )
+
+
+def _one_symbol(scale: Scale) -> list[Row]:
+    """Eight resting orders in each env, as the prototype of the target had; then other habits."""
+    steps = scale.steps(400)
+    data = bitcoin()
+    resting = make_batch(
+        "seq_gym/CandleTrading-v0",
+        num_envs=NUM_ENVS,
+        data=data,
+        episode_steps=steps + 16,
+        action="order",
+        order_sizes=[0.01],
+        offsets_bps=[5_000.0],
+        max_orders=8,
+    )
+    place = np.tile(np.array([2, 0, 0, 0]), (8, NUM_ENVS, 1))
+    trading = make_batch(
+        "seq_gym/CandleTrading-v0", num_envs=NUM_ENVS, data=data, episode_steps=steps + 16
+    )
+    choices = np.random.default_rng(0).integers(0, 3, (steps, NUM_ENVS))
+    nothing = np.zeros((steps, NUM_ENVS, 4), np.int64)
     times = in_turn(
         {
-            "copy": _copy_block(env, len(actions)),
-            "env": env_block(env, actions),
-            "hold": env_block(env, np.zeros_like(actions)),
+            "copy": _copy_block(trading, steps),
+            "orders": env_block(resting, nothing, before=place),
+            "idle": env_block(trading, np.zeros_like(choices)),
+            "random": env_block(trading, choices),
         },
         scale.rounds,
     )
+    assert (resting.accounts["num_orders"] == 8).all()
+    head = "N = 1024, 1 symbol"
     return [
-        Row(
-            name=f"3 {name}, random actions: rate over memcpy",
-            at_least=0.4,
-            ratios=times["copy"] / times["env"],
-            note=each(times, "copy", "env", unit="ns") + " an env step",
-        ),
-        Row(
-            name=f"3 {name}, nothing traded: rate over memcpy",
-            ratios=times["copy"] / times["hold"],
-            note=each(times, "hold", unit="ns"),
-        ),
+        _row(f"{head}, 8 resting orders", times, "orders", 0.4),
+        _row(f"{head}, nothing traded", times, "idle"),
+        _row(f"{head}, random: a fill in 3 steps", times, "random"),
+    ]
+
+
+def _ten_symbols(scale: Scale) -> list[Row]:
+    """Targets that stay, as a policy's do from step to step; then other habits."""
+    steps = scale.steps(100)
+    batch = make_batch(
+        "seq_gym/Portfolio-v0",
+        num_envs=NUM_ENVS,
+        data=synthetic(43_200, 10),
+        episode_steps=steps + 16,
+    )
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(-1.0, 1.0, (steps, NUM_ENVS, 10)).astype(np.float32)
+    steady = np.tile(weights[:1], (steps, 1, 1))
+    times = in_turn(
+        {
+            "copy": _copy_block(batch, steps),
+            "steady": env_block(batch, steady, before=steady[:1]),
+            "idle": env_block(batch, np.zeros_like(weights)),
+            "random": env_block(batch, weights),
+        },
+        scale.rounds,
+    )
+    head = "N = 1024, 10 symbols"
+    return [
+        _row(f"{head}, steady targets", times, "steady", 0.4),
+        _row(f"{head}, nothing traded", times, "idle"),
+        _row(f"{head}, random: 7 fills a step", times, "random"),
     ]
 
 
 def rows(scale: Scale) -> list[Row]:
     """Measure row 3."""
-    rng = np.random.default_rng(0)
-    steps = scale.steps(400)
-    one = make_batch(
-        "seq_gym/CandleTrading-v0", num_envs=NUM_ENVS, data=bitcoin(), episode_steps=steps + 1
-    )
-    found = _measure("N = 1024, 1 symbol", one, rng.integers(0, 3, (steps, NUM_ENVS)), scale)
-    steps //= 4
-    ten = make_batch(
-        "seq_gym/Portfolio-v0",
-        num_envs=NUM_ENVS,
-        data=synthetic(43_200, 10),
-        episode_steps=steps + 1,
-    )
-    weights = rng.uniform(-1.0, 1.0, (steps, NUM_ENVS, 10)).astype(np.float32)
-    return found + _measure("N = 1024, 10 symbols", ten, weights, scale)
+    return _one_symbol(scale) + _ten_symbols(scale)

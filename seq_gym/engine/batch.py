@@ -5,6 +5,7 @@ The batch is the unit of work: a Session and a single env are a batch of one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from seq_gym._jit import helper, kernel
 from seq_gym.engine import verbs
 from seq_gym.engine.candles import advance, end_episode, record_equity
-from seq_gym.engine.codes import DATA_ENDED, RUNNING
+from seq_gym.engine.codes import DATA_ENDED, NO_EXPIRY, RUNNING
 from seq_gym.engine.forward import Pyramid, skip_quiet
 from seq_gym.engine.layout import (
     ACCOUNT,
@@ -56,6 +57,7 @@ def reset_account(c: Any, a: Any, e: int, start: int, end: int) -> None:
     a.candles_left = 0
     a.ending = RUNNING
     a.num_orders = 0
+    a.wake = NO_EXPIRY
     a.num_intents = 0
     a.next_order_id = 1
     a.num_fills = 0
@@ -77,6 +79,8 @@ def reset_account(c: Any, a: Any, e: int, start: int, end: int) -> None:
         pos.buy_notional = 0.0
         pos.sell_notional = 0.0
         pos.used_volume = 0.0
+        pos.stir_low = -math.inf
+        pos.stir_high = math.inf
         pos.intent_mode = -1
         pos.intent_value = 0.0
         pos.stamp = -1

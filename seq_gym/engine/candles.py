@@ -36,6 +36,7 @@ from seq_gym.engine.codes import (
 )
 from seq_gym.engine.intents import execute_intents
 from seq_gym.engine.journal import has_room
+from seq_gym.engine.levels import level_of, waits_for_fall
 from seq_gym.engine.liquidation import (
     close_everything,
     is_underwater,
@@ -47,8 +48,6 @@ from seq_gym.engine.matching import (
     execute,
     fire,
     is_passed,
-    level_of,
-    waits_for_fall,
 )
 from seq_gym.engine.path import leg_end, leg_start, span_of
 from seq_gym.engine.slots import cancel_all, compact, finish, is_reduce_only, new_request
@@ -327,12 +326,14 @@ def record_equity(c: Any, a: Any, e: int) -> None:
 @inlined
 def _stirs(c: Any, a: Any, e: int) -> bool:
     """Say whether the next candle can do anything to an order in work; most cannot."""
-    for k in range(a.num_orders):
-        o = order(c, e, k)
-        if o.state == WAITING or o.type == TRAILING_STOP or o.expires <= a.cursor + 1:
-            return True
-        bar = candle(c, a.cursor + 1, o.symbol)
-        if bar.low <= level_of(o) if waits_for_fall(o) else bar.high >= level_of(o):
+    if a.num_orders == 0:
+        return False
+    if a.cursor + 1 >= a.wake:
+        return True
+    for s in range(c.num_symbols):
+        bar = candle(c, a.cursor + 1, s)
+        pos = position(c, e, s)
+        if bar.low <= pos.stir_low or bar.high >= pos.stir_high:
             return True
     return False
 

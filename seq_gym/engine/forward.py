@@ -24,7 +24,7 @@ from seq_gym.engine.codes import (
     WAITING,
 )
 from seq_gym.engine.layout import Table, new_table, record
-from seq_gym.engine.matching import level_of, waits_for_fall
+from seq_gym.engine.levels import level_of, waits_for_fall
 from seq_gym.engine.tables import account_at, candle, context_at, order, params_at, position
 
 __all__ = ["MIN_SKIP", "Pyramid", "build_pyramid", "skip_quiet"]

@@ -143,6 +143,7 @@ def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
     """Execute every intent whose symbol can trade: reductions first, then what they pay for."""
     equity = equity_at(c, a, e, phase)
     row = a.cursor if phase == AT_ONCE else a.cursor + 1
+    opening = 0
     for s in range(c.num_symbols):
         pos = position(c, e, s)
         if pos.intent_mode < 0 or not _meets(c, a, s, pos, phase):
@@ -150,10 +151,19 @@ def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
         renew_stamp(pos, row)
         price = value_price(c, a, s, phase)
         change = _wanted(c, pos, equity, price)
-        pos.intent_mode = QUANTITY
-        pos.intent_value = _reduce(c, a, e, s, change, price, phase)
+        if change != 0.0:
+            change = _reduce(c, a, e, s, change, price, phase)
+        if change == 0.0:
+            pos.intent_mode = -1
+            a.num_intents -= 1
+        else:
+            pos.intent_mode = QUANTITY
+            pos.intent_value = change
+            opening += 1
     if a.num_orders > 0:
         compact(c, a, e)
+    if opening == 0:
+        return
     _open_all(c, a, e, phase)
     for s in range(c.num_symbols):
         pos = position(c, e, s)

@@ -48,6 +48,7 @@ from seq_gym.engine.codes import (
     WAITING,
     WHOLE_POSITION,
 )
+from seq_gym.engine.levels import stop_level
 from seq_gym.engine.pricing import floor_to
 from seq_gym.engine.slots import after_fill, finish, is_reduce_only, reserve_of
 from seq_gym.engine.tables import candle, instrument_at, order, params_at, position
@@ -58,9 +59,7 @@ __all__ = [
     "fire",
     "has_entry",
     "is_passed",
-    "level_of",
     "size_of",
-    "waits_for_fall",
 ]
 
 
@@ -310,30 +309,6 @@ def execute(  # noqa: C901  the rules in their order, one after the other
         o.state = FINISHED
     after_fill(c, a, e, o, closed, phase)
     _keep_rest(c, a, e, o, phase, why)
-
-
-@helper
-def stop_level(o: Any) -> float:
-    """Return the price that fires a triggered order; a trailing stop's follows its extreme (O7)."""
-    if o.type == TRAILING_STOP:
-        return o.extreme * (1.0 + o.side * o.trail_frac)
-    return o.trigger
-
-
-@helper
-def level_of(o: Any) -> float:
-    """Return the price that an order in work waits for."""
-    if o.type == LIMIT or o.state == TRIGGERED:
-        return o.price
-    return stop_level(o)
-
-
-@helper
-def waits_for_fall(o: Any) -> bool:
-    """Say whether a falling price meets the order: buy limits, sell stops, buy targets."""
-    if o.type == LIMIT or o.state == TRIGGERED or o.type == TAKE_PROFIT:
-        return o.side > 0
-    return o.side < 0
 
 
 @helper

@@ -16,10 +16,12 @@ from seq_gym.engine.codes import (
     NO_EXPIRY,
     POSITION_CLOSED,
     REDUCE_ONLY,
+    TRAILING_STOP,
     WAITING,
 )
 from seq_gym.engine.journal import log_order
 from seq_gym.engine.layout import ORDER
+from seq_gym.engine.levels import level_of, waits_for_fall
 from seq_gym.engine.tables import instrument_at, order, order_at, params_at, position
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "new_request",
     "refresh_reserves",
     "reserve_of",
+    "watch",
 ]
 
 _ORDER_BYTES = ORDER.itemsize
@@ -118,6 +121,28 @@ def finish(c: Any, a: Any, e: int, o: Any, phase: int, reason: int) -> None:
 
 
 @helper
+def watch(c: Any, a: Any, e: int) -> None:
+    """Note which prices and which time stir the orders in work, so that most candles ask no order.
+
+    Orders that finish later only make the watch too careful.
+    """
+    a.wake = NO_EXPIRY
+    for s in range(c.num_symbols):
+        position(c, e, s).stir_low = -math.inf
+        position(c, e, s).stir_high = math.inf
+    for k in range(a.num_orders):
+        o = order(c, e, k)
+        pos = position(c, e, o.symbol)
+        if o.state == WAITING or o.type == TRAILING_STOP:
+            a.wake = 0
+        elif waits_for_fall(o):
+            pos.stir_low = max(pos.stir_low, level_of(o))
+        else:
+            pos.stir_high = min(pos.stir_high, level_of(o))
+        a.wake = min(a.wake, o.expires)
+
+
+@helper
 def compact(c: Any, a: Any, e: int) -> None:
     """Close the gaps that finished orders left, keeping priority order; refresh the reserves."""
     kept = 0
@@ -129,6 +154,7 @@ def compact(c: Any, a: Any, e: int) -> None:
             kept += 1
     a.num_orders = kept
     refresh_reserves(c, a, e)
+    watch(c, a, e)
 
 
 @helper

@@ -58,7 +58,14 @@ from seq_gym.engine.layout import ORDER
 from seq_gym.engine.matching import arrive, has_entry, is_passed
 from seq_gym.engine.pricing import floor_to, limit_to_tick
 from seq_gym.engine.risk import check_risk
-from seq_gym.engine.slots import compact, finish, is_reduce_only, refresh_reserves, reserve_of
+from seq_gym.engine.slots import (
+    compact,
+    finish,
+    is_reduce_only,
+    refresh_reserves,
+    reserve_of,
+    watch,
+)
 from seq_gym.engine.tables import candle, instrument_at, order, order_at, params_at, position
 
 __all__ = ["amend", "ask_target", "cancel", "decrease", "place", "rebalance"]
@@ -241,6 +248,7 @@ def _keep(c: Any, a: Any, e: int, o: Any) -> None:
     if p.margin == 0 and a.cash < a.reserved:
         finish(c, a, e, kept, AT_ONCE, INSUFFICIENT_BALANCE)
         compact(c, a, e)
+    watch(c, a, e)
 
 
 @helper

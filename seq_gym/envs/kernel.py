@@ -196,8 +196,8 @@ def _prefetch(env: Any, c: Any, e: int) -> None:
     if e < c.num_envs:
         row = account_at(c.accounts, e).cursor + 1
         known = c.candles + (row - 1) * c.num_symbols * _CANDLE_BYTES
-        prefetch(known)
-        prefetch(known + c.num_symbols * _CANDLE_BYTES)
+        for k in range(2 * c.num_symbols):  # the candle that is known, and the one that comes
+            prefetch(known + k * _CANDLE_BYTES)
         prefetch(env.features + row * env.row_bytes)
 
 
