@@ -101,6 +101,10 @@ class EnvBatch:
         self.action_width = int(np.prod(self.action_space.shape or (1,)))
         whole = settings.action in ("discrete", "ladder", "order")
         self.actions = np.zeros((num_envs, self.action_width), np.int64 if whole else np.float64)
+        space = self.action_space
+        self._taken: NDArray[Any] = self.actions
+        parts = getattr(space, "nvec", [space.n] if isinstance(space, spaces.Discrete) else [])
+        self._choices = np.array(parts, np.int64)
         self._action_kinds = "iub" if whole else "fiub"
         self.finals = np.zeros((num_envs, kernel.NUM_FINALS))
         self.terms = np.zeros((num_envs, NUM_TERMS)) if settings.reward_terms else None
@@ -140,7 +144,8 @@ class EnvBatch:
         env.autoreset = autoreset
         env.inverse_balance = 1.0 / settings.params.starting_balance
         env.inverse_orders = 1.0 / settings.params.max_orders
-        env.num_choices = getattr(self.action_space, "n", 0)
+        env.choices = self._choices.ctypes.data
+        env.action_width = len(self._choices)
         for name in (
             "first_start",
             "last_start",
@@ -180,7 +185,7 @@ class EnvBatch:
         self.rewards = rewards
         self.terminated = terminated
         self.truncated = truncated
-        kernel.use_outputs(self.address, observations, rewards, terminated, truncated)
+        kernel.use_outputs(self.address, observations, rewards, terminated, truncated, self._taken)
 
     def shaped(self, rows: NDArray[np.float32]) -> Any:
         """Give rows of floats the shape of the observation space (views, no copy)."""
@@ -265,30 +270,41 @@ class EnvBatch:
             table.view(np.uint8).reshape(-1)[:] = np.frombuffer(data, np.uint8)
 
     def write_actions(self, actions: Any) -> None:
-        """Copy a batch of actions; their range is checked by `refuse_actions` or the kernel.
+        """Copy a batch of actions to where the kernel reads them; it checks their range.
 
         Raises:
             ConfigError: Shape or kind do not fit the action space.
         """
+        self.actions[...] = self._shaped_actions(actions)
+
+    def take_actions(self, actions: Any) -> None:
+        """Take a batch of actions, as it lies where it can be, for the next `use_outputs`.
+
+        Raises:
+            ConfigError: Shape or kind do not fit the action space.
+        """
+        given = self._shaped_actions(actions)
+        if given.dtype != self.actions.dtype or not given.flags.c_contiguous:
+            self.actions[...] = given
+            given = self.actions
+        self._taken = given
+
+    def _shaped_actions(self, actions: Any) -> NDArray[Any]:
         given = np.asarray(actions)
         if given.size != self.actions.size or given.dtype.kind not in self._action_kinds:
             raise ConfigError(
                 f"Actions must be {self.actions.dtype} of shape {self.actions.shape}, from "
                 f"{self.action_space}; were {given.dtype} of shape {given.shape}."
             )
-        self.actions[...] = given.reshape(self.actions.shape)
-        if isinstance(self.action_space, spaces.MultiDiscrete):
-            self.refuse_actions()
+        return given.reshape(self.actions.shape)
 
     def refuse_actions(self) -> None:
         """Raise when an action lies outside of a discrete space."""
-        space = self.action_space
-        if not isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+        if not len(self._choices):
             return
-        bound = space.n if isinstance(space, spaces.Discrete) else space.nvec
-        wrong = ((self.actions < 0) | (self.actions >= bound)).any(axis=1)
+        wrong = ((self._taken < 0) | (self._taken >= self._choices)).any(axis=1)
         if wrong.any():
             e = int(np.argmax(wrong))
             raise ConfigError(
-                f"action must be in {space}; was {self.actions[e].tolist()} in row {e}."
+                f"action must be in {self.action_space}; was {self._taken[e].tolist()} in row {e}."
             )

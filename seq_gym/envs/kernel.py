@@ -232,10 +232,14 @@ def _show(env: Any, c: Any, e: int) -> None:
 def _all_valid(env: Any, c: Any) -> bool:
     """Check the range of discrete actions before anything moves."""
     actions = ints_at(env.actions)
-    valid = True
+    choices = ints_at(env.choices)
+    width = env.action_width
+    wrong = 0
     for e in range(c.num_envs):
-        valid = valid and 0 <= actions[e] < env.num_choices
-    return valid
+        for k in range(width):
+            choice = actions[e * width + k]
+            wrong |= (choice < 0) | (choice >= choices[k])
+    return wrong == 0
 
 
 @kernel
@@ -248,7 +252,7 @@ def step(address: int) -> int:
     """
     env = env_context_at(address, 0)
     c = context_at(env.engine, 0)
-    if env.num_choices > 0 and not _all_valid(env, c):
+    if not _all_valid(env, c):
         return INVALID
     ended = 0
     for e in range(c.num_envs):  # row by row, so that a row is observed while it is in the cache
@@ -303,9 +307,11 @@ def use_outputs(
     rewards: Any,
     terminated: Any,
     truncated: Any,
+    actions: Any,
 ) -> None:
-    """Let the next step write into these arrays (see EnvBatch.new_outputs)."""
+    """Let the next step read and write these arrays (see EnvBatch.new_outputs)."""
     env = env_context_at(address, 0)
+    env.actions = actions.ctypes.data
     env.observations = observations.ctypes.data
     env.rewards = rewards.ctypes.data
     env.terminated = terminated.ctypes.data

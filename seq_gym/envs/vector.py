@@ -106,7 +106,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         if not self._is_open:
             raise UsageError("step needs open episodes; call reset() first.")
         core = self._core
-        core.write_actions(actions)
+        core.take_actions(actions)
         core.use_outputs(*core.new_outputs())
         if self._custom is None:
             ended = kernel.step(core.address)

@@ -103,7 +103,10 @@ def load_agent(spec: AgentSpec, seed: int) -> LoadedAgent:
 
 def blame(error: BaseException) -> str:
     """Return "Type: message (file:line)" of the innermost frame, on one line."""
-    frames = traceback.extract_tb(error.__traceback__)
+    # Neither Python's importer nor this file, which called it, is a place to look at.
+    skipped = ("<frozen importlib", importlib.__file__, __file__)
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if not frame.filename.startswith(skipped)]
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

@@ -52,6 +52,7 @@ _METAVARS = {
     "out": "FOLDER",
     "start": "TIME",
     "symbols": "[SYMBOL ...]",
+    "tz": "ZONE",
 }
 _CONFIG_DOC = "TOML file of a whole run; what is given on the command line wins over it."
 _SET_DOC = (

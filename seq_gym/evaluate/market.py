@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from seq_gym.errors import ConfigError
@@ -39,13 +40,14 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
     paths = config.paths
     missing = [path for path in paths if not Path(path).exists()]
     if missing:
-        raise ConfigError(f"data must name files that exist; there is no {missing[0]!r}.")
+        raise _no_file(Path(missing[0]))
     return load_candles(
         paths[0] if len(paths) == 1 else list(paths),
         symbols=list(config.symbols) or None,
         interval=config.interval,
         start=config.start,
         end=config.end,
+        tz=config.tz,
     )
 
 
@@ -124,6 +126,13 @@ def _too_many(wanted: int, fit: int, steps: int) -> ConfigError:
         if fit
         else f"episode_steps must fit the data; was {steps}. Likely fix: fewer, or more data."
     )
+
+
+def _no_file(path: Path) -> ConfigError:
+    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, siblings, n=1)
+    hint = f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
+    return ConfigError(f"data must name files that exist; there is no {str(path)!r}.{hint}")
 
 
 def _synthetic(config: EvaluateConfig) -> CandleSeries:

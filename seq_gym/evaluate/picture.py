@@ -42,6 +42,7 @@ def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], series: Candle
         MissingExtra: matplotlib is not installed.
     """
     try:
+        from matplotlib import dates
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -56,6 +57,13 @@ def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], series: Candle
     _draw_fills(axes[2], specs, shown[0], series)
     _draw_returns(axes[3], specs, episodes)
     # One time axis for the three panels of the episode.
+    clock: Any = dates
+    locator = clock.AutoDateLocator()
+    axes[0].xaxis.set_major_locator(locator)
+    axes[0].xaxis.set_major_formatter(clock.ConciseDateFormatter(locator))
+    for axis in axes[:2]:
+        axis.xaxis.get_offset_text().set_visible(False)
+    axes[2].set_xlabel("UTC")
     for axis in axes[1:3]:
         axis.sharex(axes[0])
     buffer = io.BytesIO()
@@ -68,7 +76,7 @@ def _draw_equity(axis: Any, specs: Sequence[AgentSpec], shown: list[Episode], co
         points = _thin(each.equity)
         axis.plot(_dates(each.times[points]), each.equity[points], **_style(specs[each.agent]))
     start = format_time(shown[0].start_ns)
-    axis.set_title(f"Equity in episode {shown[0].index} of {count}, from {start}")
+    axis.set_title(f"Equity in episode {shown[0].index} (of 0 to {count - 1}), from {start}")
     axis.set_ylabel("equity, quote")
     axis.legend(loc="best", fontsize="small", ncols=3)
 

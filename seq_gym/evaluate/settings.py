@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from seq_gym.errors import ConfigError
 from seq_gym.sandbox.params import SandboxParams
+from seq_gym.times import parse_interval, parse_time
 
 __all__ = ["NUMBERS_LEFT_OUT", "EvaluateConfig"]
 
@@ -43,6 +44,8 @@ class EvaluateConfig:
     """First instant of the data."""
     end: str | None = None
     """Last instant of the data; a date includes that day."""
+    tz: str | None = None
+    """Zone of the data's times that state none, such as UTC; without it such text is refused."""
     agent: tuple[str, ...] = ()
     """Agent to run, repeatable: a built-in name, module:Name, file.py[:Name] or a run folder."""
     episodes: int | None = None
@@ -82,6 +85,7 @@ class EvaluateConfig:
         if not 0 <= self.seed < 1 << 63:
             raise ConfigError(f"seed must be from 0 to 2^63 - 1; was {self.seed}.")
         self._settle_capital()
+        self._check_times()
         self._check_window()
 
     def _settle_capital(self) -> None:
@@ -97,6 +101,23 @@ class EvaluateConfig:
         sandbox = replace(self.sandbox, starting_balance=float(self.capital))
         object.__setattr__(self, "sandbox", sandbox)
         object.__setattr__(self, "capital", None)
+
+    def _check_times(self) -> None:
+        """Read what is read later again, so that an error says which field it is about."""
+        readers = {"start": parse_time, "end": parse_time, "interval": parse_interval}
+        for name, read in readers.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            try:
+                read(value)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
+        if self.tz is not None and not self.data:
+            raise ConfigError(
+                f"tz must be left out without data, whose zone it states; was {self.tz!r}. "
+                "Likely fix: name the files in data."
+            )
 
     def _check_window(self) -> None:
         if self.window == "full" and self.episodes not in (None, 1):
