@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from seq_gym._jit import helper, inlined
-from seq_gym.engine.codes import AT_ONCE, FILL, MAKER
+from seq_gym.engine.codes import AT_ONCE, CLOSE, FILL, MAKER
 from seq_gym.engine.journal import log_event
 from seq_gym.engine.pricing import slippage_frac, taker_price, without_dust
 from seq_gym.engine.tables import candle, instrument_at, params_at, position, traded
@@ -33,7 +33,9 @@ DUST = 1e-12
 
 @inlined
 def value_price(c: Any, a: Any, s: int, phase: int) -> float:
-    """Return what values a position: the mark at the cursor, or the open inside a candle."""
+    """Return what values a position: the mark at the cursor, the open or close of the candle."""
+    if phase == CLOSE:
+        return candle(c, a.cursor + 1, s).mark
     if phase != AT_ONCE:
         bar = candle(c, a.cursor + 1, s)
         if traded(bar):

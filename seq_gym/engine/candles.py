@@ -364,9 +364,13 @@ def run_candle(c: Any, a: Any, e: int) -> None:
 @helper
 def end_episode(c: Any, a: Any, e: int, ending: int) -> None:
     """Cancel what is pending, close positions where that is asked for, and mark (M7)."""
-    close_everything(c, a, e, params_at(c.params, 0).liquidate_on_complete != 0)
+    p = params_at(c.params, 0)
+    close_everything(c, a, e, p.liquidate_on_complete != 0)
     a.ending = ending
     record_equity(c, a, e)
+    if p.liquidate_on_complete != 0 and a.equity <= p.ruin_frac * a.starting_balance:
+        a.bad_debt = max(-a.cash, 0.0)
+        a.ending = RUINED
 
 
 @inlined

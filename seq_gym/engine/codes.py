@@ -122,6 +122,5 @@ CALLABLE: Final = 3
 # Return codes of kernels that advance
 DONE: Final = 0
 RING_FULL: Final = 1
-SKIPPED: Final = 2
 
 NO_EXPIRY: Final = 1 << 62

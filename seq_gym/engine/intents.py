@@ -129,8 +129,9 @@ def _open_all(c: Any, a: Any, e: int, phase: int) -> None:
         change = pos.intent_value
         if change == 0.0 or pos.intent_mode != QUANTITY:
             continue
-        qty = floor_to(abs(change) * factor, instrument_at(c.instruments, s).lot)
-        if qty > 0.0:
+        ins = instrument_at(c.instruments, s)
+        qty = floor_to(abs(change) * factor, ins.lot)
+        if qty > 0.0 and qty * value_price(c, a, s, phase) >= ins.min_notional:
             o = new_request(c, a, s, 1 if change > 0.0 else -1)
             o.flags = FITTED
             o.tif = IOC

@@ -16,12 +16,14 @@ from seq_gym.engine.account import (
     price_for,
     renew_stamp,
     unit_cost,
+    value_price,
 )
 from seq_gym.engine.codes import (
     ADVERSE,
     AT_ONCE,
     EQUITY_FRACTION,
     EXPIRED,
+    FAVOURABLE,
     FINISHED,
     FIRED,
     FITTED,
@@ -195,6 +197,10 @@ def _funded(  # noqa: C901  spot and margin side by side
     fee = ins.maker_fee_frac if liquidity == MAKER else ins.taker_fee_frac
     have = fitting_budget(c, a, e, phase) if fitted else budget(c, a, e, phase)
     have += reserve_of(c, e, o)
+    if p.margin != 0 and (phase == ADVERSE or phase == FAVOURABLE):
+        # Inside the candle the symbol stands where the order meets it, no longer at its open.
+        moved = base - value_price(c, a, o.symbol, phase)
+        have += pos.qty * moved - p.initial_margin_frac * abs(pos.qty) * moved
     if closing > 0.0:
         price = base if liquidity == MAKER else _price(c, a, e, o, base, limit, qty)
         have += closing * (p.initial_margin_frac * base - abs(price - base) - price * fee)

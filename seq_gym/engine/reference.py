@@ -88,6 +88,7 @@ class ReferenceSandbox(Risk):
             self.account.num_rejects += 1
             self.log(o, REJECTED, AT_ONCE, reason)
             return reason
+        self.count_order()
         self.log(o, PLACED, AT_ONCE, NONE)
         self._admit(o)
         return NONE
@@ -148,6 +149,7 @@ class ReferenceSandbox(Risk):
         if reason != NONE:
             self.orders = before
             return reason
+        self.count_order()
         self.log(new, AMENDED, AT_ONCE, NONE)
         self._admit(new)
         return NONE
@@ -156,6 +158,7 @@ class ReferenceSandbox(Risk):
         """Ask for a target weight or a signed fraction of equity (E6)."""
         reason = self._check_target(symbol, mode, value)
         if reason == NONE:
+            self.count_order()
             pos = self.positions[symbol]
             if (pos.target_mode, pos.target_value) != (mode, value):
                 pos.target_placed = self.account.cursor
@@ -259,7 +262,9 @@ class ReferenceSandbox(Risk):
             return POST_ONLY_WOULD_TAKE
         self.roll_day()
         cost = qty * price * (1.0 + ins.taker_fee_frac)
-        reason = self.check_risk(o.symbol, o.side, qty, price, cost, exit_only=o.reduce_only)
+        reason = self.check_risk(
+            o.symbol, o.side, qty, price, cost, exit_only=o.reduce_only, is_target=False
+        )
         if reason != NONE or o.reduce_only:
             return reason
         return self._check_funds(o)
@@ -324,4 +329,6 @@ class ReferenceSandbox(Risk):
         price = self.taker_price(s, side, known.mark, abs(change), AT_ONCE)
         cost = abs(change) * price * (1.0 + self.instruments[s].taker_fee_frac)
         exit_only = mode == TARGET_WEIGHT and value == 0.0
-        return self.check_risk(s, side, abs(change), price, cost, exit_only=exit_only)
+        return self.check_risk(
+            s, side, abs(change), price, cost, exit_only=exit_only, is_target=True
+        )

@@ -104,8 +104,9 @@ class Candles(Matching):
         have = self.budget(phase)
         factor = max(have, 0.0) / total if len(changes) > 1 and total > have else 1.0
         for s, change in changes.items():
-            qty = floor_to(abs(change) * factor, self.instruments[s].lot)
-            if qty > 0.0:
+            ins = self.instruments[s]
+            qty = floor_to(abs(change) * factor, ins.lot)
+            if qty > 0.0 and qty * self.value_price(s, phase) >= ins.min_notional:
                 o = self.new_order(s, 1 if change > 0.0 else -1)
                 o.fitted, o.tif, o.qty = True, IOC, qty
                 self.execute(o, self.value_price(s, phase), 0.0, TAKER, phase)
@@ -360,5 +361,9 @@ class Candles(Matching):
         if self.p.liquidate_on_complete:
             marks = [self.known(s).mark for s in range(len(self.positions))]
             self.close_positions(marks, AT_ONCE, COMPLETED)
-        self.account.ending = ending
+        a = self.account
+        a.ending = ending
         self.record_equity()
+        if self.p.liquidate_on_complete and a.equity <= self.p.ruin_frac * a.starting_balance:
+            a.bad_debt = max(-a.cash, 0.0)
+            a.ending = RUINED

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from seq_gym.engine.codes import (
+    ADVERSE,
     AT_ONCE,
     EQUITY_FRACTION,
     EXPIRED,
+    FAVOURABLE,
     FOK,
     GROUP_FILLED,
     GTC,
@@ -172,6 +174,10 @@ class Matching(Money):
         fee = ins.maker_fee_frac if maker else ins.taker_fee_frac
         own = self.reserve_of(o) if o in self.orders else 0.0
         have = (self.fitting_budget(phase) if o.fitted else self.budget(phase)) + own
+        if not self.spot and phase in (ADVERSE, FAVOURABLE):
+            # The symbol's equity and margin count at the price met, the others' at the open.
+            moved = base - self.value_price(o.symbol, phase)
+            have += held * moved - self.p.initial_margin_frac * abs(held) * moved
         if closing > 0.0:  # what the closing part frees pays for the opening part
             price = base if maker else self.price_of(o, base, limit, qty, phase)
             released = self.p.initial_margin_frac * base - abs(price - base) - price * fee

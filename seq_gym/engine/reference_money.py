@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seq_gym.engine.codes import (
     AT_ONCE,
     CANCELLED,
+    CLOSE,
     FILL,
     FIXED_BPS,
     MAKER,
@@ -90,7 +91,9 @@ class Money:
         return self.uses[self.row(phase), s]
 
     def value_price(self, s: int, phase: int) -> float:
-        """Return the mark between candles; inside one its open, if it trades (D10)."""
+        """Return the mark between candles; inside one its open, if it trades, at last its close."""
+        if phase == CLOSE:
+            return self.coming(s).mark
         if phase != AT_ONCE and self.coming(s).traded:
             return self.coming(s).open
         return self.known(s).mark

@@ -11,6 +11,7 @@ from seq_gym.engine.codes import (
     NOTIONAL,
     RATE_LIMIT,
     RISK_LIMIT_EXCEEDED,
+    TARGET_WEIGHT,
     WHOLE_POSITION,
 )
 from seq_gym.engine.reference_candle import Candles
@@ -23,7 +24,15 @@ class Risk(Candles):
     """Which orders the risk profile refuses."""
 
     def check_risk(
-        self, s: int, side: int, qty: float, price: float, cost: float, *, exit_only: bool
+        self,
+        s: int,
+        side: int,
+        qty: float,
+        price: float,
+        cost: float,
+        *,
+        exit_only: bool,
+        is_target: bool,
     ) -> int:
         """Return NONE or the reason of a refusal; equal to a bound is allowed (R5)."""
         p, a = self.p, self.account
@@ -42,21 +51,41 @@ class Risk(Candles):
         drawdown = 100.0 * (1.0 - equity / max(a.peak_equity, equity, 1e-300))
         if drawdown > p.max_drawdown_pct:
             return KILL_SWITCH
-        return self._check_sizes(s, side, qty, price, cost, equity)
+        waiting = 0.0 if is_target else self._waiting(s, side, equity)
+        return self._check_sizes(s, side, qty, price, cost, equity, waiting)
+
+    def _waiting(self, s: int, side: int, equity: float) -> float:
+        """Return the notional that a waiting target would add on a side (R2)."""
+        pos = self.positions[s]
+        if pos.target_mode is None:
+            return 0.0
+        wanted = pos.target_value * max(equity, 0.0)
+        held = pos.qty * self.known(s).mark if pos.target_mode == TARGET_WEIGHT else 0.0
+        return max((wanted - held) * side, 0.0)
+
+    def count_order(self) -> None:
+        """Count an accepted order towards the orders of its minute (R4)."""
+        self.account.orders_in_minute += 1
 
     def _too_fast(self) -> bool:
-        """Count an order of this virtual minute (R4)."""
+        """Say whether one more order would exceed those of this virtual minute (R4)."""
         p, a = self.p, self.account
         if p.max_orders_per_minute <= 0:
             return False
         minute = a.cursor // p.candles_per_minute
         if minute != a.minute:
             a.minute, a.orders_in_minute = minute, 0
-        a.orders_in_minute += 1
-        return bool(a.orders_in_minute > p.max_orders_per_minute)
+        return bool(a.orders_in_minute + 1 > p.max_orders_per_minute)
 
     def _check_sizes(
-        self, s: int, side: int, qty: float, price: float, cost: float, equity: float
+        self,
+        s: int,
+        side: int,
+        qty: float,
+        price: float,
+        cost: float,
+        equity: float,
+        waiting: float,
     ) -> int:
         """Check R4's counts, R1 on the opening part, R2 on the resulting position."""
         p = self.p
@@ -71,7 +100,7 @@ class Risk(Candles):
         if 100.0 * opening_cost > p.max_order_size_pct * available:
             return RISK_LIMIT_EXCEEDED
         mark = self.known(s).mark
-        result = abs(held + side * qty) * mark + self._pending(s, side, mark, equity)
+        result = abs(held + side * qty) * mark + self._pending(s, side, mark, equity) + waiting
         if 100.0 * result > p.max_position_size_pct * max(equity, 0.0):
             return RISK_LIMIT_EXCEEDED
         return NONE

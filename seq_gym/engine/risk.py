@@ -16,12 +16,13 @@ from seq_gym.engine.codes import (
     NOTIONAL,
     RATE_LIMIT,
     RISK_LIMIT_EXCEEDED,
+    TARGET_WEIGHT,
     WHOLE_POSITION,
 )
 from seq_gym.engine.slots import is_reduce_only
 from seq_gym.engine.tables import candle, order, params_at, position
 
-__all__ = ["check_risk", "exceeds"]
+__all__ = ["check_risk", "count_order", "exceeds"]
 
 
 @helper
@@ -71,20 +72,37 @@ def _pending_opening(
 
 @helper
 def _check_pace(a: Any, p: Any) -> int:
-    """Check orders per minute of virtual time."""
+    """Check orders per minute of virtual time; `count_order` counts what is accepted."""
     if p.max_orders_per_minute > 0:
         minute = a.cursor // p.candles_per_minute
         if minute != a.minute:
             a.minute = minute
             a.orders_in_minute = 0
-        a.orders_in_minute += 1
-        if exceeds(a, float(a.orders_in_minute), float(p.max_orders_per_minute)):
+        if exceeds(a, float(a.orders_in_minute + 1), float(p.max_orders_per_minute)):
             return RATE_LIMIT
     return NONE
 
 
 @helper
-def check_risk(
+def count_order(a: Any) -> None:
+    """Count an accepted order towards the orders of its minute (R4)."""
+    a.orders_in_minute += 1
+
+
+@helper
+def _waiting_target(c: Any, e: int, s: int, side: int, mark: float, equity: float) -> float:
+    """Return the notional that a waiting target would add to a symbol on a side (R2)."""
+    pos = position(c, e, s)
+    if pos.intent_mode < 0:
+        return 0.0
+    change = pos.intent_value * max(equity, 0.0)
+    if pos.intent_mode == TARGET_WEIGHT:
+        change -= pos.qty * mark
+    return max(change * side, 0.0)
+
+
+@helper
+def check_risk(  # noqa: C901  one test for each limit
     c: Any,
     a: Any,
     e: int,
@@ -94,6 +112,7 @@ def check_risk(
     price: float,
     cost: float,
     exit_only: bool,
+    is_target: bool,
 ) -> int:
     """Return NONE, or the reason why the risk profile refuses an order.
 
@@ -107,6 +126,7 @@ def check_risk(
         price: The price expected at the fill.
         cost: What the whole order would cost, fee included.
         exit_only: The order can only reduce.
+        is_target: It takes the place of the target that waits in the symbol.
     """
     p = params_at(c.params, 0)
     if p.any_risk == 0:
@@ -141,6 +161,8 @@ def check_risk(
         return RISK_LIMIT_EXCEEDED
     mark = candle(c, a.cursor, s).mark
     result = abs(held + side * qty) * mark + _pending_opening(c, a, e, s, side, mark, equity)
+    if not is_target:
+        result += _waiting_target(c, e, s, side, mark, equity)
     if exceeds(a, 100.0 * result, p.max_position_size_pct * max(equity, 0.0)):
         a.reject_value = 100.0 * result / equity if equity > 0.0 else 1e308
         a.reject_bound = p.max_position_size_pct

@@ -57,11 +57,12 @@ from seq_gym.engine.journal import log_order
 from seq_gym.engine.layout import ORDER
 from seq_gym.engine.matching import arrive, has_entry, is_passed
 from seq_gym.engine.pricing import floor_to, limit_to_tick
-from seq_gym.engine.risk import check_risk
+from seq_gym.engine.risk import check_risk, count_order
 from seq_gym.engine.slots import (
     compact,
     finish,
     is_reduce_only,
+    new_request,
     refresh_reserves,
     reserve_of,
     watch,
@@ -223,7 +224,9 @@ def _check(c: Any, a: Any, e: int, o: Any, replaced: int) -> int:
         return POST_ONLY_WOULD_TAKE
     fee = instrument_at(c.instruments, o.symbol).taker_fee_frac
     roll_day(c, a)
-    reason = check_risk(c, a, e, o.symbol, o.side, qty, price, qty * price * (1.0 + fee), exit_only)
+    reason = check_risk(
+        c, a, e, o.symbol, o.side, qty, price, qty * price * (1.0 + fee), exit_only, False
+    )
     if reason != NONE or exit_only:
         return reason
     return _check_funds(c, a, e, o, 0.0)
@@ -277,6 +280,7 @@ def place(c: Any, a: Any, e: int) -> int:
         a.num_rejects += 1
         log_order(c, a, e, o, REJECTED, AT_ONCE, reason)
         return reason
+    count_order(a)
     log_order(c, a, e, o, PLACED, AT_ONCE, NONE)
     _admit(c, a, e, o)
     return NONE
@@ -373,6 +377,7 @@ def amend(c: Any, a: Any, e: int, order_id: int, price: float, qty: float, trigg
         refresh_reserves(c, a, e)
         return reason
     compact(c, a, e)
+    count_order(a)
     log_order(c, a, e, new, AMENDED, AT_ONCE, NONE)
     _admit(c, a, e, new)
     return NONE
@@ -389,18 +394,12 @@ def ask_target(c: Any, a: Any, e: int, s: int, mode: int, value: float, deadband
     a.reject_bound = math.nan
     reason = _check_target(c, a, e, s, mode, value)
     if reason == NONE:
+        count_order(a)
         set_intent(c, a, e, s, mode, value, deadband)
         return NONE
-    o = order_at(c.request, 0)
-    o.id = a.next_order_id
-    a.next_order_id += 1
-    o.symbol = s
-    o.side = 1 if value >= 0.0 else -1
-    o.type = MARKET
+    o = new_request(c, a, s, 1 if value >= 0.0 else -1)
     o.size_mode = mode
     o.size = value
-    o.qty = 0.0
-    o.price = 0.0
     a.num_rejects += 1
     log_order(c, a, e, o, REJECTED, AT_ONCE, reason)
     return reason
@@ -429,7 +428,7 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
     price = price_for(c, a, e, s, side, known.mark, abs(change))
     cost = abs(change) * price * (1.0 + instrument_at(c.instruments, s).taker_fee_frac)
     exit_only = mode == TARGET_WEIGHT and value == 0.0
-    return check_risk(c, a, e, s, side, abs(change), price, cost, exit_only)
+    return check_risk(c, a, e, s, side, abs(change), price, cost, exit_only, True)
 
 
 @inlined

@@ -226,6 +226,8 @@ class CandleSeries:
         digest = hashlib.sha256(
             repr((self.symbols, self.interval_ns, self.start_ns, self.open.shape)).encode()
         )
+        # Which symbols state a volume decides which candles traded (C6).
+        digest.update(self.has_volume.tobytes())
         optional = {} if self.funding is None else {"funding": self.funding}
         named = {name: getattr(self, name) for name in (*VALUE_FIELDS, "valid", "span")}
         extra = {f"extra.{name}": values for name, values in sorted(self.extra.items())}
