@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from seq_gym._jit import helper, inlined
-from seq_gym.engine.codes import AT_ONCE, CLOSE, FILL, MAKER
+from seq_gym.engine.codes import AT_ONCE, CLOSE, FILL, FRESH, MAKER, TRADED
 from seq_gym.engine.journal import log_event
 from seq_gym.engine.pricing import slippage_frac, taker_price, without_dust
 from seq_gym.engine.tables import candle, instrument_at, params_at, position, traded
@@ -21,6 +21,7 @@ __all__ = [
     "fitting_budget",
     "gross_at",
     "mark_equity",
+    "met_row",
     "renew_stamp",
     "unit_cost",
     "value_price",
@@ -110,6 +111,20 @@ def unit_cost(p: Any, base: float, price: float, fee_frac: float) -> float:
     if p.margin == 0:
         return price + price * fee_frac
     return p.initial_margin_frac * price + abs(price - base) + price * fee_frac
+
+
+@helper
+def met_row(c: Any, a: Any, s: int, phase: int) -> int:
+    """Return the candle whose liquidity a phase takes: between candles the last known one (O10).
+
+    A coarse candle stays the last known one over the grid rows until the next has closed (C4).
+    """
+    if phase != AT_ONCE:
+        return a.cursor + 1
+    row = a.cursor
+    while row > 0 and (candle(c, row, s).flags & (TRADED | FRESH)) == FRESH:
+        row -= 1
+    return row
 
 
 @inlined

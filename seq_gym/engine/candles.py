@@ -224,7 +224,8 @@ def _legs(c: Any, a: Any, e: int) -> None:
     """Walk the adverse leg of each held position, then the favourable one."""
     for s in range(c.num_symbols):
         position(c, e, s).first_leg = 1 if position(c, e, s).qty < 0.0 else -1
-        renew_stamp(position(c, e, s), a.cursor + 1)
+        if traded(candle(c, a.cursor + 1, s)):
+            renew_stamp(position(c, e, s), a.cursor + 1)
     if params_at(c.params, 0).trigger_close == 0:
         _run_leg(c, a, e, 0)
         if a.ending == RUNNING:

@@ -12,6 +12,7 @@ from seq_gym._jit import helper, inlined
 from seq_gym.engine.account import (
     budget,
     equity_at,
+    met_row,
     price_for,
     renew_stamp,
     unit_cost,
@@ -143,13 +144,12 @@ def _open_all(c: Any, a: Any, e: int, phase: int) -> None:
 def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
     """Execute every intent whose symbol can trade: reductions first, then what they pay for."""
     equity = equity_at(c, a, e, phase)
-    row = a.cursor if phase == AT_ONCE else a.cursor + 1
     opening = 0
     for s in range(c.num_symbols):
         pos = position(c, e, s)
         if pos.intent_mode < 0 or not _meets(c, a, s, pos, phase):
             continue
-        renew_stamp(pos, row)
+        renew_stamp(pos, met_row(c, a, s, phase))
         price = value_price(c, a, s, phase)
         change = _wanted(c, pos, equity, price)
         if change != 0.0:

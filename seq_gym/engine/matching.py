@@ -13,6 +13,7 @@ from seq_gym.engine.account import (
     cost_of,
     equity_at,
     fitting_budget,
+    met_row,
     price_for,
     renew_stamp,
     unit_cost,
@@ -270,7 +271,7 @@ def execute(  # noqa: C901  the rules in their order, one after the other
         phase: AT_ONCE, or where in the candle.
         reason: NONE, or why it is forced; forced orders are exempt from caps (O10).
     """
-    row = a.cursor if phase == AT_ONCE else a.cursor + 1
+    row = met_row(c, a, o.symbol, phase)
     pos = position(c, e, o.symbol)
     renew_stamp(pos, row)
     qty = size_of(c, a, e, o, base, phase)

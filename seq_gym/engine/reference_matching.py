@@ -99,7 +99,7 @@ class Matching(Money):
         share = self.p.max_participation_frac
         if share <= 0.0:
             return math.inf
-        volume = self.bars[self.row(phase)][s].volume
+        volume = self.bars[self.met_row(s, phase)][s].volume
         left = share * volume - self.use(s, phase).volume
         return max(floor_to(left, self.instruments[s].lot), 0.0)
 

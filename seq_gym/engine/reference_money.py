@@ -83,12 +83,20 @@ class Money:
         return self.bars[self.account.cursor + 1][s]
 
     def row(self, phase: int) -> int:
-        """Return the candle that a phase trades: the last known one between candles (O10)."""
+        """Return the candle in which a phase lies: the last one between candles."""
         return self.account.cursor + (0 if phase == AT_ONCE else 1)
+
+    def met_row(self, s: int, phase: int) -> int:
+        """Return the candle whose liquidity a phase takes: the last known one at once (O10)."""
+        row = self.row(phase)
+        if phase == AT_ONCE:
+            while row > 0 and self.bars[row][s].fresh and not self.bars[row][s].traded:
+                row -= 1
+        return row
 
     def use(self, s: int, phase: int) -> CandleUse:
         """Return what was taken of a symbol's candle in which a phase trades."""
-        return self.uses[self.row(phase), s]
+        return self.uses[self.met_row(s, phase), s]
 
     def value_price(self, s: int, phase: int) -> float:
         """Return the mark between candles; inside one its open, if it trades, at last its close."""

@@ -12,6 +12,7 @@ from seq_gym.engine.account import (
     equity_at,
     fee_reserve_frac,
     fitting_budget,
+    met_row,
     price_for,
     renew_stamp,
     unit_cost,
@@ -202,7 +203,7 @@ def _check(c: Any, a: Any, e: int, o: Any, replaced: int) -> int:
     p = params_at(c.params, 0)
     pos = position(c, e, o.symbol)
     known = candle(c, a.cursor, o.symbol)
-    renew_stamp(pos, a.cursor)
+    renew_stamp(pos, met_row(c, a, o.symbol, AT_ONCE))
     fresh = p.at_close != 0 and (known.flags & FRESH) != 0
     at_once = fresh and o.type == MARKET
     if a.num_orders - replaced >= p.max_orders and not at_once:
@@ -417,7 +418,7 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
         return NONE
     roll_day(c, a)
     pos = position(c, e, s)
-    renew_stamp(pos, a.cursor)
+    renew_stamp(pos, met_row(c, a, s, AT_ONCE))
     if mode == TARGET_WEIGHT and params_at(c.params, 0).margin == 0:
         value = max(value, 0.0)
     qty = value * equity_at(c, a, e, AT_ONCE) / known.mark

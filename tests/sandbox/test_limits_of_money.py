@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from seq_gym.market import Instrument, candles_from_rows
+from seq_gym.market import CandleColumns, CandleSeries, Instrument, candles_from_rows
 from seq_gym.sandbox.params import RiskProfile
 from seq_gym.sandbox.session import Session
 from seq_gym.sandbox.tape import build_tape
@@ -91,3 +92,36 @@ def test_series_that_state_volume_and_series_that_do_not_have_other_tapes() -> N
     assert stated.traded.any() != silent.traded.any()
     assert stated.fingerprint != silent.fingerprint
     assert build_tape(stated) is not build_tape(silent)
+
+
+def test_a_coarse_candle_offers_its_volume_once_however_many_minutes_it_is_the_last_known() -> None:
+    hours = candles_from_rows(
+        [(100.0, 100.0, 100.0, 100.0, 60.0)] * 4, symbol="ETHUSDT", interval="1h"
+    )
+    minutes = candles_from_rows([(100.0, 100.0, 100.0, 100.0, 60.0)] * 240)
+    columns = [
+        CandleColumns(
+            symbol=series.symbols[0],
+            time_ns=series.start_ns + np.arange(len(series)) * series.interval_ns,
+            open=series.open[:, 0],
+            high=series.high[:, 0],
+            low=series.low[:, 0],
+            close=series.close[:, 0],
+            volume=series.volume[:, 0],
+            interval_ns=series.interval_ns,
+        )
+        for series in (hours, minutes)
+    ]
+    session = Session.create(
+        data=CandleSeries.from_columns(columns),
+        candle_interval="1m",
+        max_participation_frac=0.1,
+        starting_balance=1e6,
+        **FREE,
+    )
+    session.start()
+    session.step_batch(65)
+    for _ in range(5):
+        session.place_order("ETHUSDT", "buy", "market", quantity=6.0, time_in_force="ioc")
+        session.step()
+    assert sum(fill.quantity for fill in session.fills()) == pytest.approx(6.0)
