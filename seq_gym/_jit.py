@@ -54,17 +54,19 @@ _types: Any = types
 COMPILED = not _config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the kernels are then ordinary Python functions."""
 
+_KERNEL_FILES = ("_*.py", "types.py", "engine/*.py", "envs/*.py")
+"""Where kernels are written, and what is compiled into them (a test holds this true)."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _sources_digest() -> str:
-    """Digest the package's files that hold kernels or what kernels import."""
+    """Digest the files that hold kernels, and what they import."""
     digest = hashlib.sha256(nb.__version__.encode())
     root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        text = path.read_bytes()
-        if b"seq_gym._jit" in text or path.name in ("codes.py", "layout.py", "types.py"):
-            digest.update(path.relative_to(root).as_posix().encode() + text)
+    for path in sorted(path for pattern in _KERNEL_FILES for path in root.glob(pattern)):
+        if not path.name.startswith("reference"):  # the twin is plain Python
+            digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -249,3 +249,60 @@ def test_while_it_protects_nothing_a_trailing_stop_follows_the_close() -> None:
     session.step_batch(2)
     stops = [fill for fill in session.fills() if fill.type == "trailing_stop"]
     assert [fill.price for fill in stops] == [pytest.approx(94.5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "trigger", "met", "prices"),
+    [
+        ("stop_loss", 95, (100, 100, 94, 100), [95.0, 100.0, 100.0]),
+        ("take_profit", 105, (100, 106, 100, 100), [105.0]),
+    ],
+)
+def test_under_a_cap_the_rest_of_a_stop_goes_on_and_that_of_a_target_waits_for_its_price(
+    kind: str, trigger: float, met: tuple[float, ...], prices: list[float]
+) -> None:
+    quiet = (100, 100, 100, 100)
+    rows = [(*quiet, 1_000), (*met, 10), (*quiet, 10), (*quiet, 10)]
+    session = play(*rows, max_participation_frac=0.5)
+    session.step()
+    session.place_order("BTCUSDT", "buy", "market", quantity=20)
+    session.place_order("BTCUSDT", "sell", kind, trigger_price=trigger)
+    fills = session.step_batch(3).fills
+    assert [fill.price for fill in fills] == prices
+    assert {fill.quantity for fill in fills} == {5.0}
+
+
+@pytest.mark.parametrize(("reduce_only", "left"), [(True, None), (False, -1.0)])
+def test_on_margin_only_a_reduce_only_exit_never_closes_more_than_the_position(
+    reduce_only: bool, left: float | None
+) -> None:
+    flat = (100, 100, 100, 100)
+    session = play(flat, flat, account="margin")
+    session.step()
+    session.place_order("BTCUSDT", "buy", "market", quantity=1)
+    session.place_order("BTCUSDT", "sell", "market", quantity=2, reduce_only=reduce_only)
+    position = session.position("BTCUSDT")
+    assert (None if position is None else position.quantity) == left
+
+
+def test_the_net_pnl_of_a_pair_leaves_borrow_interest_out() -> None:
+    flat = (100, 100, 100, 100)
+    session = play(flat, flat, flat, account="margin", borrow_rate_frac=1.0)
+    session.step()
+    session.place_order("BTCUSDT", "buy", "market", quantity=200)
+    session.step_batch(2)
+    results = session.results()
+    assert results.total_pnl < 0.0
+    assert [pair.net_pnl for pair in results.by_pair] == [0.0]
+
+
+def test_a_target_of_a_coarse_symbol_waits_for_its_next_open() -> None:
+    flat = (100, 100, 100, 100)
+    market = candles_from_rows({"BTCUSDT": [flat] * 6, "ETHUSDT": [None, None, flat] * 2})
+    span = market.span.copy()
+    span[[2, 5], 1] = 3
+    session = play(data=dataclasses.replace(market, span=span), execution="next_open")
+    session.step()
+    session.rebalance({"BTCUSDT": 0.25, "ETHUSDT": 0.25})
+    assert [fill.symbol for fill in session.step_batch(2).fills] == ["BTCUSDT"]
+    assert [fill.symbol for fill in session.step_batch(3).fills] == ["ETHUSDT"]

@@ -347,7 +347,7 @@ def test_the_end_of_the_data_is_not_reported_as_terminated(window: str) -> None:
 def test_portfolio_weights_do_not_jump_when_the_sum_passes_one() -> None:
     held = []
     for total in (0.98, 0.999999, 1.0, 1.000001, 1.02, 1.5):
-        env = rows_env(FOUR, deadband=0.0, episode_steps=10)
+        env = rows_env(FOUR, deadband=0.0, window="random", episode_steps=10)
         action = np.array([0.4, 0.3, 0.2, 0.1], np.float32) * np.float32(total)
         play(env, [action])
         portfolio = env.unwrapped.session.portfolio()

@@ -19,6 +19,17 @@ from seq_gym.times import format_interval
 
 __all__ = ["Moment", "differences", "observation_names", "session_of", "show"]
 
+_VERBS = (
+    "prices",
+    "portfolio",
+    "balance",
+    "positions",
+    "orders",
+    "open_orders",
+    "fills",
+    "equity_curve",
+)
+"""Reading verbs without arguments."""
 _CANDLES = 8
 """Candles of each interval that are looked at."""
 _COARSER = (5, 60)
@@ -61,15 +72,13 @@ def show(env: gymnasium.Env[Any, Any], outputs: Mapping[str, Any]) -> dict[str, 
 
 def _show_session(session: Session) -> dict[str, Any]:
     """Return what every reading verb of a session returns now."""
-    shown: dict[str, Any] = {
-        f"session.{verb}": getattr(session, verb)()
-        for verb in ("prices", "portfolio", "balance", "positions", "orders", "fills")
-    }
-    shown["session.equity"] = session.equity
+    shown: dict[str, Any] = {f"session.{verb}": getattr(session, verb)() for verb in _VERBS}
+    shown["session.equity"], shown["session.status"] = session.equity, session.status
     series = session.series
     most = series.num_candles
     for symbol in shown["session.prices"]:
         shown[f"session.ticker({symbol})"] = session.ticker(symbol)
+        shown[f"session.price({symbol})"] = session.price(symbol)
     for symbol in series.symbols:
         for multiple in (1, *(m for m in _COARSER if m < most // 4)):
             interval = multiple * series.interval_ns

@@ -16,12 +16,12 @@ for stops of a long position, above it for the others.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from seq_gym._jit import floats_at, helper, inlined, ints_at
 from seq_gym.engine.account import budget
@@ -171,30 +171,33 @@ def act(env: Any, c: Any, a: Any, e: int) -> None:
 
 
 def order_masks(
-    held: float,
-    num_orders: int,
+    held: NDArray[np.float64],
+    num_orders: NDArray[np.integer[Any]],
     max_orders: int,
     margin: bool,
     sizes: Sequence[int],
     at_once: bool,
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
+) -> NDArray[np.bool_]:
     """Return which choices of an order action can do anything, for action masking.
 
     Args:
-        held: Signed position.
-        num_orders: Working orders.
+        held: Signed position of each row, [N].
+        num_orders: Working orders of each row, [N].
         max_orders: How many there may be.
         margin: Whether a sale may open a short.
         sizes: `nvec` of the action space.
         at_once: Market orders fill at once and need no slot.
 
     Returns:
-        bool [sum(sizes)], the layout that sb3-contrib's MaskablePPO expects.
+        bool [N, sum(sizes)], the layout that sb3-contrib's MaskablePPO expects.
     """
     free = num_orders < max_orders
     # Flat, an exit may still wait for the entry that is working.
-    exits = free and (held != 0.0 or num_orders > 0)
-    kinds = [True, free or at_once, free, exits, exits, num_orders > 0]
-    sides = [True, margin or held > 0.0]
-    rest = [True] * math.prod((1, sum(sizes[2:])))
-    return np.array(kinds + sides + rest, dtype=np.bool_)
+    exits = free & ((held != 0.0) | (num_orders > 0))
+    masks = np.ones((len(held), sum(sizes)), np.bool_)
+    masks[:, DO_MARKET] = free | at_once
+    masks[:, DO_LIMIT] = free
+    masks[:, DO_STOP] = masks[:, DO_TARGET] = exits
+    masks[:, DO_CANCEL] = num_orders > 0
+    masks[:, NUM_ORDER_TYPES + 1] = margin | (held > 0.0)
+    return masks

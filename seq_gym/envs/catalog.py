@@ -116,7 +116,7 @@ class CandleTradingEnv(TradingEnv):
         start: No episode starts before this time; look-backs may read what is older.
         end: No episode goes beyond this time.
         window: "random", "sequential", "full", or a list of starts (cursors or times).
-        episode_steps: Steps of an episode; None: 1,000 or what the data has; "full" ignores it.
+        episode_steps: Steps of an episode; None: 1,000 or what the data has; "full" refuses it.
         candles_per_step: Candles that pass in one step.
         action: Action kind, see above.
         features: "default", "full", or a list of feature names and own features
@@ -216,7 +216,7 @@ class PortfolioEnv(TradingEnv):
         start: No episode starts before this time; look-backs may read what is older.
         end: No episode goes beyond this time.
         window: "random", "sequential", "full", or a list of starts (cursors or times).
-        episode_steps: Steps of an episode; None: 1,000 or what the data has; "full" ignores it.
+        episode_steps: Steps of an episode; None: 1,000 or what the data has; "full" refuses it.
         candles_per_step: Candles that pass in one step.
         features: "default", "full", or a list of feature names and own features.
         look_back: Candles in the window.

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from seq_gym.engine.batch import Batch
 from seq_gym.engine.layout import Table, new_table
 from seq_gym.envs import kernel
-from seq_gym.envs.actions import ACTION_KINDS, action_space
+from seq_gym.envs.actions import ACTION_KINDS, action_space, order_masks
 from seq_gym.envs.layout import ENV_CONTEXT, ENV_STATE, NUM_TERMS
 from seq_gym.envs.observations import observation_space, portfolio_size
 from seq_gym.envs.rewards import BatchView, Reward
 from seq_gym.envs.settings import EnvSettings, _cursor
-from seq_gym.errors import ConfigError
+from seq_gym.errors import ConfigError, UsageError
 from seq_gym.sandbox.params import instrument_table, params_table
 from seq_gym.sandbox.tape import build_tape
 
@@ -214,6 +214,31 @@ class EnvBatch:
                 f"is full; was {start!r} (cursor {cursor})."
             )
         return cursor
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which choices of an action can do anything, bool [N, sum of the choices].
+
+        Raises:
+            UsageError: The actions are no choices.
+        """
+        kind, params = self.settings.action, self.settings.params
+        held = self.batch.positions["qty"][:, 0]
+        space: Any = self.action_space
+        if kind == "order":
+            return order_masks(
+                held,
+                self.batch.accounts["num_orders"],
+                params.max_orders,
+                params.account == "margin",
+                space.nvec,
+                params.execution == "close",
+            )
+        if kind not in ("discrete", "ladder"):
+            raise UsageError(f"action_masks needs a discrete action kind; was {kind!r}.")
+        masks = np.ones((len(held), int(space.n)), np.bool_)
+        if kind == "discrete":
+            masks[:, 2] = held != 0.0
+        return masks
 
     def reset_row(self, e: int, seed: int, start: int) -> None:
         """Reset a row; seed -1 goes on with its seed, start -1 draws the window."""

@@ -171,6 +171,11 @@ def _windows(values: Mapping[str, Any], first: int, last: int, series: CandleSer
     if window not in WINDOWS:
         raise UnknownName("window", window, tuple(WINDOWS))
     if window == "full":
+        if steps is not None:
+            raise ConfigError(
+                f"episode_steps must be left out with window='full', whose episodes are the whole "
+                f"range; was {steps}. Likely fix: leave it out, or window='sequential'."
+            )
         return FULL, np.zeros(0, np.int64), first, 0
     candles = candles or min(DEFAULT_EPISODE_CANDLES * values["candles_per_step"], last - first)
     if candles > last - first:

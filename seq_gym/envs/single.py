@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
-from seq_gym.envs.actions import order_masks
 from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
 from seq_gym.envs.render import RENDER_MODES, render_frame, render_text
 from seq_gym.envs.rewards import REWARD_TERMS
@@ -66,7 +65,6 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         )
         self.action_space = self._core.action_space
         self.observation_space = self._core.observation_space
-        self._action_kind = settings.action
         self._num_choices = int(getattr(self.action_space, "n", 0))
         # Windows on what the kernel reads and writes, opened once: a numpy scalar costs more than
         # the kernel itself.
@@ -218,20 +216,12 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         """Return which choices of the action can do anything, bool [sum of the choices].
 
         The layout is that of sb3-contrib's MaskablePPO.
+
+        Raises:
+            UsageError: The actions are no choices.
         """
-        held = float(self._core.batch.positions["qty"][0, 0])
-        margin = self.settings.params.account == "margin"
-        if self._action_kind == "order":
-            orders = int(self._core.batch.accounts["num_orders"][0])
-            most = self.settings.params.max_orders
-            at_once = self.settings.params.execution == "close"
-            sizes = self.action_space.nvec  # type: ignore[attr-defined]
-            return order_masks(held, orders, most, margin, sizes, at_once)
-        if self._action_kind == "discrete":
-            return np.array([True, True, held != 0.0])
-        if self._action_kind == "ladder":
-            return np.ones(self._num_choices, np.bool_)
-        raise UsageError(f"action_masks needs a discrete action kind; was {self._action_kind!r}.")
+        masks: NDArray[np.bool_] = self._core.action_masks()[0]
+        return masks
 
     @property
     def reward_terms(self) -> dict[str, float]:

@@ -135,6 +135,16 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """Signed position of each row and symbol, float64 [N, S]."""
         return np.array(self._core.batch.positions["qty"])
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which choices can do anything, a row each: bool [N, sum of the choices].
+
+        Row i is what the single environment would say; the layout is MaskablePPO's.
+
+        Raises:
+            UsageError: The actions are no choices.
+        """
+        return self._core.action_masks()
+
     @property
     def accounts(self) -> Table:
         """A copy of the ACCOUNT records [N] (engine/layout.py)."""

@@ -48,6 +48,7 @@ _METAVARS = {
     "data": "[FILE ...]",
     "end": "TIME",
     "env": "ID",
+    "funding": "[SYMBOL=FILE ...]",
     "interval": "INTERVAL",
     "out": "FOLDER",
     "start": "TIME",
@@ -133,7 +134,8 @@ def _option(name: str, hint: Any, text: str, metavar: str | None = None) -> tupl
     told = tyro.conf.arg(help=text, help_behavior_hint="", metavar=shown)
     if name in _REPEATED:
         return name, Annotated[tuple[str, ...], told, tyro.conf.UseAppendAction], ()
-    kind = tuple[str, ...] if typing.get_origin(hint) is tuple else str
+    holds_many = any(typing.get_origin(each) is tuple for each in (hint, *typing.get_args(hint)))
+    kind = tuple[str, ...] if holds_many else str
     return name, Annotated[kind | None, told], None
 
 
@@ -175,7 +177,8 @@ def _chosen(options: Any) -> list[str]:
             continue
         name = "sandbox.starting_balance" if each.name == "capital" else each.name
         # What is text stays text, even "42"; JSON is TOML for texts and lists of them.
-        is_text = str in (hints[each.name], *typing.get_args(hints[each.name]))
+        hint = hints[each.name]
+        is_text = isinstance(value, tuple) or str in (hint, *typing.get_args(hint))
         chosen.append(f"{name}={json.dumps(value) if is_text else value}")
     return chosen
 

@@ -23,7 +23,7 @@ from seq_gym.evaluate.text import (
     notes,
     render,
 )
-from seq_gym.market import CandleSeries, Window
+from seq_gym.market import CandleSeries, Window, load_candles
 
 __all__ = ["EvaluationResult", "evaluate"]
 
@@ -159,8 +159,15 @@ def _series(config: EvaluateConfig, data: Any) -> CandleSeries:
             f"data must be a CandleSeries; was {type(data).__name__}. "
             "Likely fix: seq_gym.market.load_candles(...)."
         )
-    symbols = list(config.symbols) or None
-    return data.select(symbols, config.start, config.end)
+    return load_candles(
+        data,
+        symbols=list(config.symbols) or None,
+        interval=config.interval,
+        start=config.start,
+        end=config.end,
+        tz=config.tz,
+        funding=config.funding_files,
+    )
 
 
 def _source(config: EvaluateConfig) -> str:

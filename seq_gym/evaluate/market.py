@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 from seq_gym.errors import ConfigError
@@ -36,11 +37,11 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
         MarketDataError: The data breaks a rule; the message names file, row and time.
     """
     if not config.data:
+        _refuse_file_words(config)
         return _synthetic(config)
     paths = config.paths
-    missing = [path for path in paths if not Path(path).exists()]
-    if missing:
-        raise _no_file(Path(missing[0]))
+    _refuse_missing("data", paths)
+    _refuse_missing("funding", config.funding_files.values())
     return load_candles(
         paths[0] if len(paths) == 1 else list(paths),
         symbols=list(config.symbols) or None,
@@ -48,6 +49,7 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
         start=config.start,
         end=config.end,
         tz=config.tz,
+        funding=config.funding_files,
     )
 
 
@@ -128,11 +130,26 @@ def _too_many(wanted: int, fit: int, steps: int) -> ConfigError:
     )
 
 
-def _no_file(path: Path) -> ConfigError:
-    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, siblings, n=1)
-    hint = f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
-    return ConfigError(f"data must name files that exist; there is no {str(path)!r}.{hint}")
+def _refuse_file_words(config: EvaluateConfig) -> None:
+    """Refuse what says how files are to be read where no file is."""
+    for name in ("tz", "funding"):
+        value = getattr(config, name)
+        if value:
+            raise ConfigError(
+                f"{name} must be left out without data, which it belongs to; was {value!r}. "
+                "Likely fix: name files in data."
+            )
+
+
+def _refuse_missing(name: str, paths: Iterable[str]) -> None:
+    for path in map(Path, paths):
+        if not path.exists():
+            siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else ()
+            close = difflib.get_close_matches(path.name, siblings, n=1)
+            hint = f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
+            raise ConfigError(
+                f"{name} must name files that exist; there is no {str(path)!r}.{hint}"
+            )
 
 
 def _synthetic(config: EvaluateConfig) -> CandleSeries:

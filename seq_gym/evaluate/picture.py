@@ -76,8 +76,10 @@ def _draw_equity(axis: Any, specs: Sequence[AgentSpec], shown: list[Episode], co
         points = _thin(each.equity)
         axis.plot(_dates(each.times[points]), each.equity[points], **_style(specs[each.agent]))
     start = format_time(shown[0].start_ns)
-    axis.set_title(f"Equity in episode {shown[0].index} (of 0 to {count - 1}), from {start}")
+    which = f" (of 0 to {count - 1})" if count > 1 else ""
+    axis.set_title(f"Equity in episode {shown[0].index}{which}, from {start}")
     axis.set_ylabel("equity, quote")
+    axis.ticklabel_format(axis="y", style="plain", useOffset=False)
     axis.legend(loc="best", fontsize="small", ncols=3)
 
 
@@ -113,6 +115,7 @@ def _draw_fills(
     name = specs[episode.agent].name
     axis.set_title(f"{symbol} and the fills of {name} ({counts.get(symbol, 0)})")
     axis.set_ylabel("price, quote")
+    axis.ticklabel_format(axis="y", style="plain", useOffset=False)
 
 
 def _draw_returns(axis: Any, specs: Sequence[AgentSpec], episodes: Sequence[Episode]) -> None:

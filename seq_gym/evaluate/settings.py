@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +47,8 @@ class EvaluateConfig:
     """Last instant of the data; a date includes that day."""
     tz: str | None = None
     """Zone of the data's times that state none, such as UTC; without it such text is refused."""
+    funding: tuple[str, ...] | None = None
+    """Funding rates of perpetuals, SYMBOL=FILE each; margin accounts pay them."""
     agent: tuple[str, ...] = ()
     """Agent to run, repeatable: a built-in name, module:Name, file.py[:Name] or a run folder."""
     episodes: int | None = None
@@ -87,6 +90,7 @@ class EvaluateConfig:
         self._settle_capital()
         self._check_times()
         self._check_window()
+        _ = self.funding_files
 
     def _settle_capital(self) -> None:
         """Fold the shorthand into the sandbox, so that one field says it."""
@@ -104,6 +108,7 @@ class EvaluateConfig:
 
     def _check_times(self) -> None:
         """Read what is read later again, so that an error says which field it is about."""
+        readers: dict[str, Callable[[Any], int]]
         readers = {"start": parse_time, "end": parse_time, "interval": parse_interval}
         for name, read in readers.items():
             value = getattr(self, name)
@@ -113,11 +118,6 @@ class EvaluateConfig:
                 read(value)
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
-        if self.tz is not None and not self.data:
-            raise ConfigError(
-                f"tz must be left out without data, whose zone it states; was {self.tz!r}. "
-                "Likely fix: name the files in data."
-            )
 
     def _check_window(self) -> None:
         if self.window == "full" and self.episodes not in (None, 1):
@@ -130,6 +130,24 @@ class EvaluateConfig:
                 "episode_steps must be left out with window 'full', which takes all the data; was "
                 f"{self.episode_steps}. Likely fix: set start and end."
             )
+
+    @property
+    def funding_files(self) -> dict[str, str]:
+        """The files of funding rates by symbol.
+
+        Raises:
+            ConfigError: One is not SYMBOL=FILE.
+        """
+        files = {}
+        for each in self.funding or ():
+            symbol, _, file = (part.strip() for part in each.partition("="))
+            if not symbol or not file:
+                raise ConfigError(
+                    f"funding must be SYMBOL=FILE; was {each!r}. "
+                    "Likely fix: write, for example, BTCUSDT=BTCUSDT-funding.parquet."
+                )
+            files[symbol] = file
+        return files
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -50,12 +50,15 @@ def describe_run(
     """Return what all agents of the run share, as pairs of a word and a sentence."""
     length = windows[0].num_steps
     each = "candle" if config.candles_per_step == 1 else f"{config.candles_per_step} candles"
+    # Only margin accounts pay it, so a spot run need not say that there is none.
+    funding = "; no funding rates" if config.sandbox.account == "margin" else ""
+    funding = funding if series.funding is None else "; with funding rates"
     return [
         ("data", source),
         (
             "market",
             f"{', '.join(series.symbols)}; {series.interval} candles, "
-            f"{format_time(series.start_ns)} to {format_time(series.end_ns)}",
+            f"{format_time(series.start_ns)} to {format_time(series.end_ns)}{funding}",
         ),
         (
             "windows",

@@ -205,11 +205,6 @@ class CandleSeries:
         rows.flags.writeable = False
         return rows
 
-    def listed_range(self, symbol: str) -> tuple[int, int]:
-        """Return open time of a symbol's first candle and close time of its last, nanoseconds."""
-        first, last = self.listed_rows[self.symbol_index(symbol)]
-        return self.time_of(int(first)), self.time_of(int(last))
-
     def gaps(self) -> list[Gap]:
         """List the stretches without a candle inside each symbol's listed range.
 

@@ -17,7 +17,16 @@ from seq_gym.sandbox.records import Order
 from seq_gym.sandbox.refusals import refusal_of
 from seq_gym.sandbox.replay import Replay
 from seq_gym.sandbox.row import Row
-from seq_gym.sandbox.ticket import Refused, Ticket, number_of, read_amendment, read_ticket
+from seq_gym.sandbox.ticket import (
+    Refused,
+    Ticket,
+    float_of,
+    number_of,
+    read_amendment,
+    read_ticket,
+    symbol_of,
+    writable,
+)
 from seq_gym.types import Reason, SizeMode
 
 __all__ = ["Desk", "Groups"]
@@ -76,6 +85,7 @@ class Desk:
     def place(self, given: Mapping[str, Any]) -> Order:
         """Place an order from its fields by name; a wrong one becomes a refused value."""
         self._replay.collect()
+        given = {name: writable(value) for name, value in given.items()}
         try:
             ticket = read_ticket(self._series, self._most, given)
         except Refused as refused:
@@ -120,17 +130,19 @@ class Desk:
             return replace(order, **_refusal(refused))
         return self._decrease(order, number, amount)
 
-    def rebalance(self, weights: Mapping[str, Any], deadband: float) -> tuple[Order, ...]:
+    def rebalance(self, weights: Mapping[str, Any], deadband: Any) -> tuple[Order, ...]:
         """Ask for target weights; return what was refused and what executed at once."""
-        if not 0.0 <= deadband < math.inf:
-            raise ConfigError(f"deadband must be a number of at least 0; was {deadband!r}.")
+        band = float_of(deadband)
+        if not 0.0 <= band < math.inf:
+            was = writable(deadband)
+            raise ConfigError(f"deadband must be a number of at least 0; was {was!r}.")
         self._replay.collect()
         before = len(self._journal)
         targets = [self._read_weight(name, weight) for name, weight in weights.items()]
         asked = [target for target in targets if target is not None]
         if len(asked) == len(targets):
             for column, weight in asked:
-                self._batch.ask_target(0, column, int(SizeMode.TARGET_WEIGHT), weight, deadband)
+                self._batch.ask_target(0, column, int(SizeMode.TARGET_WEIGHT), weight, band)
                 self._replay.collect()
             self._batch.rebalance(0)
             self._replay.collect_verb()
@@ -197,21 +209,18 @@ class Desk:
 
     def _read_weight(self, name: Any, weight: Any) -> tuple[int, float] | None:
         """Return column and weight of a target; None where it is refused."""
+        name, weight = writable(name), writable(weight)
         given = {"symbol": name, "side": "buy", "type": "market"}
         try:
-            column = self._series.symbol_index(name)
-        except ConfigError as error:
-            refused = Refused(Reason.INVALID_SYMBOL, str(error), limit="symbol")
+            column = symbol_of(self._series, name)
+        except Refused as refused:
             self._refuse(given, refused)
             return None
-        try:
-            number = float(weight)
-        except (TypeError, ValueError):
-            number = math.nan
+        number = float_of(weight)
         if math.isfinite(number):
             return column, number
         message = f"The weight of {name} must be a finite number; was {weight!r}."
-        self._refuse(given, Refused(Reason.INVALID_QUANTITY, message, limit="weight"))
+        self._refuse(given, Refused(Reason.INVALID_QUANTITY, message, limit="weight", value=weight))
         return None
 
     def _decrease(self, order: Order, number: int, by: float) -> Order:

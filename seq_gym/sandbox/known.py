@@ -164,16 +164,16 @@ class KnownMarket:
         )
 
 
-def whole_number(name: str, value: object, *, most: int | None = None) -> int:
-    """Return a whole number of at least 1.
+def whole_number(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number of at least `least`.
 
     Raises:
-        ConfigError: It is none, or above `most`.
+        ConfigError: It is none, or below `least`, or above `most`.
     """
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    number = int(value) if isinstance(value, int | np.integer) else 0
-    if not is_whole or number < 1 or (most is not None and number > most):
-        rule = "of at least 1" if most is None else f"from 1 to {most}"
+    number = int(value) if isinstance(value, int | np.integer) else least
+    if not is_whole or number < least or (most is not None and number > most):
+        rule = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ConfigError(f"{name} must be a whole number {rule}; was {value!r}.")
     return number
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from seq_gym._jit import slippage_address
 from seq_gym.engine import codes
 from seq_gym.engine.layout import INSTRUMENT, PARAMS, Table, new_table
@@ -37,9 +39,20 @@ _MODELS = {
 }
 
 
-def _refuse_number(name: str, value: float, rule: str, holds: bool) -> None:
-    if not holds:
-        raise ConfigError(f"{name} must be {rule}; was {value!r}.")
+def _refuse_number(
+    name: str, value: Any, low: float, high: float, rule: str, *, whole: bool
+) -> None:
+    """Refuse what is no number from low to high; a bool, text and NaN are none."""
+    kinds = int | np.integer if whole else int | float | np.integer | np.floating
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"{name} must be {kind} {rule}; was {value!r}.")
+
+
+def _refuse_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{name} must be true or false; was {value!r}.")
 
 
 def _refuse_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -52,7 +65,7 @@ class RiskProfile:
     """Limits on every order (R1 to R5). Percents are 0 to 100; None switches a limit off.
 
     Raises:
-        ConfigError: A limit is negative or not a number.
+        ConfigError: A limit is negative, no number, or no whole number where it counts.
 
     Source: semantics R1 to R5.
     """
@@ -77,8 +90,13 @@ class RiskProfile:
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            if limit.name != "allow_reduce" and value is not None:
-                _refuse_number(limit.name, value, "a number of at least 0, or None", value >= 0)
+            if limit.name == "allow_reduce":
+                _refuse_flag(limit.name, value)
+            elif value is not None:
+                whole = limit.name in _COUNTS  # none at all would be no agent
+                least = 1.0 if whole else 0.0
+                rule = f"of at least {least:g}, or None"
+                _refuse_number(limit.name, value, least, math.inf, rule, whole=whole)
 
     @property
     def is_on(self) -> bool:
@@ -151,13 +169,19 @@ class SandboxParams:
             value = getattr(self, name)
             if value is None and name == "max_participation_frac":
                 continue
-            inside = isinstance(value, (int, float)) and low <= value <= high
-            _refuse_number(name, value, f"a number from {low:g} to {high:g}", inside)
+            rule = f"from {low:g} to {high:g}"
+            _refuse_number(name, value, low, high, rule, whole=name in _COUNTS)
+        _refuse_flag("liquidate_on_complete", self.liquidate_on_complete)
+        if self.risk is not None and not isinstance(self.risk, RiskProfile):
+            raise ConfigError(f"risk must be a RiskProfile, or None; was {self.risk!r}.")
         if self.starting_balance <= 0.0:
             raise ConfigError(f"starting_balance must be above 0; was {self.starting_balance!r}.")
         if self.max_participation_frac == 0.0:
             raise ConfigError("max_participation_frac must be above 0, or None; was 0.")
 
+
+_COUNTS = ("max_orders", "max_open_orders", "max_orders_per_minute")
+"""Whole numbers; all other limits may be fractions."""
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("starting_balance", 0.0, 1e18),

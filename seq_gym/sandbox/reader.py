@@ -244,6 +244,7 @@ class SessionReader:
 
     def orders(self, *, symbol: str | None = None) -> tuple[Order, ...]:
         """Return every order, refused ones included, oldest first."""
+        self._need_started("orders")
         self.collect()
         name = None if symbol is None else self.symbols[self.series.symbol_index(symbol)]
         return tuple(o for o in self._journal.orders() if name is None or o.symbol == name)
@@ -258,6 +259,7 @@ class SessionReader:
 
     def open_orders(self, *, symbol: str | None = None) -> tuple[Order, ...]:
         """Return the orders that work, in priority order."""
+        self._need_started("open_orders")
         self.collect()
         name = None if symbol is None else self.symbols[self.series.symbol_index(symbol)]
         numbers = self._batch.orders["id"][0, : self._account["num_orders"]].tolist()
@@ -266,11 +268,13 @@ class SessionReader:
 
     def fills(self) -> tuple[Fill, ...]:
         """Return every fill, in time order."""
+        self._need_started("fills")
         self.collect()
         return tuple(self._journal.fills)
 
     def trades(self) -> tuple[Fill, ...]:
         """Return the trade log: every fill, `total_trades` of them (X4, S1-54)."""
+        self._need_started("trades")
         return self.fills()
 
     def happenings(self, since: int = 0) -> list[tuple[str, Any]]:

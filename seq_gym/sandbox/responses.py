@@ -15,7 +15,7 @@ from typing import Any
 
 from seq_gym.errors import ConfigError, MarketDataError, UnknownName, UsageError
 from seq_gym.market import CandleSeries
-from seq_gym.sandbox.known import MOST_DECIMALS
+from seq_gym.sandbox.known import MOST_DECIMALS, whole_number
 from seq_gym.sandbox.reader import SessionReader
 from seq_gym.sandbox.records import Fill, Order, Portfolio, Position, Results, StepResult
 from seq_gym.times import IntervalLike, format_interval, format_time, parse_interval
@@ -346,12 +346,9 @@ def fill(session: SessionReader, made: Fill) -> Document:
 
 
 def _page(name: str, rows: Sequence[Any], limit: int, offset: int) -> Document:
-    if limit < 1 or offset < 0:
-        raise ConfigError(
-            f"limit must be at least 1 and offset at least 0; were {limit!r} and {offset!r}."
-        )
-    shown = list(rows[offset : offset + limit])
-    return {name: shown, "total": len(rows), "limit": limit, "offset": offset}
+    count, first = whole_number("limit", limit), whole_number("offset", offset, least=0)
+    shown = list(rows[first : first + count])
+    return {name: shown, "total": len(rows), "limit": count, "offset": first}
 
 
 def _listed(page: Document, name: str, write: Any) -> Document:

@@ -90,7 +90,8 @@ def run_strategy(session: Session, strategy: Any, candles_per_step: int) -> Resu
             if session.is_complete:  # the strategy has cancelled the session
                 break
     except BaseException:
-        session.fail()
+        if session.status == "running":  # what is over is so, whatever the answer to its end
+            session.fail()
         runner.call("on_shutdown")
         raise
     runner.call("on_shutdown")

@@ -6,6 +6,8 @@ reads; nothing that a session shows was known later than its virtual time (C2).
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +29,7 @@ from seq_gym.sandbox.reader import SessionReader
 from seq_gym.sandbox.records import Order, Results, StepResult
 from seq_gym.sandbox.runner import run_strategy
 from seq_gym.sandbox.tape import build_tape
+from seq_gym.sandbox.ticket import float_of
 from seq_gym.times import IntervalLike, TimeLike, format_time, parse_time
 from seq_gym.types import Ending
 
@@ -83,7 +86,7 @@ class Session(SessionReader):
             data: Whatever `load_candles` reads: a path, a folder, a frame, a CandleSeries.
             start_time: Start of the window, on a candle's boundary; None = the data's.
             end_time: End of the window, a date includes that day (C8); None = the data's.
-            starting_balance: Cash, quote units.
+            starting_balance: Cash, quote units; text is read as a number (S1-19).
             candle_interval: Candles of a step; None = the finest of the data.
             strategy_label: Names the strategy in results.
             agent_id: Loads the risk profile of that name (profiles.py).
@@ -103,7 +106,7 @@ class Session(SessionReader):
         """
         for name in physics:
             if name not in _PHYSICS:
-                raise UnknownName("argument", name, _PHYSICS, "of Session.create")
+                raise UnknownName("argument", name, _arguments(), "of Session.create")
         wanted = [pairs] if isinstance(pairs, str) else None if pairs is None else list(pairs)
         series = load_candles(
             data,
@@ -117,7 +120,9 @@ class Session(SessionReader):
         limits = load_profile(agent_id, profiles_path)
         if risk is not None:
             limits = risk if isinstance(risk, RiskProfile) else risk_profile(risk)
-        params = SandboxParams(starting_balance=float(starting_balance), risk=limits, **physics)
+        cash = float_of(starting_balance)
+        cash = starting_balance if math.isnan(cash) else cash  # for the error to show
+        params = SandboxParams(starting_balance=cash, risk=limits, **physics)
         batch, alive = _new_batch(series, params, end - start)
         session = cls(
             batch,
@@ -271,7 +276,12 @@ class Session(SessionReader):
         return run_strategy(self, strategy, candles_per_step)
 
     def fail(self) -> None:
-        """Mark the session as failed: it stays readable, its results are partial."""
+        """Mark the session as failed: it stays readable, its results are partial.
+
+        Raises:
+            UsageError: INVALID_STATE: it does not run, so nothing of it can fail.
+        """
+        self._need_running("fail")
         self._failed = True
 
     # ------------------------------------------------------------------ orders
@@ -405,6 +415,12 @@ class Session(SessionReader):
         """
         self._need_running("rebalance")
         return self._desk.rebalance(weights, deadband)
+
+
+def _arguments() -> tuple[str, ...]:
+    """Return every keyword of `Session.create`, those of the physics included."""
+    own = inspect.signature(Session.create).parameters
+    return tuple(dict.fromkeys([*(name for name in own if name != "physics"), *_PHYSICS]))
 
 
 def _new_batch(series: CandleSeries, params: SandboxParams, num_steps: int) -> tuple[Batch, Any]:

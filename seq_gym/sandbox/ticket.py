@@ -16,7 +16,17 @@ from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries
 from seq_gym.types import OrderType, Reason, Side, SizeMode, TimeInForce
 
-__all__ = ["Refused", "Ticket", "number_of", "read_amendment", "read_ticket", "whole_of"]
+__all__ = [
+    "Refused",
+    "Ticket",
+    "float_of",
+    "number_of",
+    "read_amendment",
+    "read_ticket",
+    "symbol_of",
+    "whole_of",
+    "writable",
+]
 
 _SIDES = {side.name.lower(): side for side in Side}
 _TYPES = {kind.name.lower(): kind for kind in OrderType}
@@ -35,6 +45,8 @@ _REQUIRED = {
     OrderType.TRAILING_STOP: ("trail_frac",),
 }
 _PRICES = ("price", "trigger_price", "trail_frac")
+_MOST = 2**53
+"""Largest whole number that is read: every one up to it is exact as a float."""
 _EXITS = (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT, OrderType.TRAILING_STOP)
 _FIELDS = (
     "symbol",
@@ -90,16 +102,31 @@ class Ticket:
     group_id: str | None
 
 
+def writable(value: Any) -> Any:
+    """Return a value that a message can show: a whole number beyond all floats is infinite."""
+    try:
+        if isinstance(value, int):
+            float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    return value
+
+
+def float_of(value: Any) -> float:
+    """Read a number, as text too (S1-19); NaN where it is none. A bool is none."""
+    try:
+        return math.nan if isinstance(value, bool) else float(writable(value))
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def number_of(name: str, value: Any, reason: Reason = Reason.VALIDATION_ERROR) -> float:
     """Read a number above zero; text is read as one (S1-19).
 
     Raises:
         Refused: It is no number, not finite, or not above 0.
     """
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number, value = float_of(value), writable(value)
     if not 0.0 < number < math.inf:
         raise Refused(
             reason, f"{name} must be a number above 0; was {value!r}.", limit=name, value=value
@@ -108,18 +135,19 @@ def number_of(name: str, value: Any, reason: Reason = Reason.VALIDATION_ERROR) -
 
 
 def whole_of(name: str, value: Any) -> int:
-    """Read a whole number of at least 1.
+    """Read a whole number of at least 1 that the engine's counters can hold.
 
     Raises:
-        Refused: It is none.
+        Refused: It is none, or above 2^53.
     """
     number = number_of(name, value)
-    if number != int(number):
+    if number != int(number) or number > _MOST:
         raise Refused(
             Reason.VALIDATION_ERROR,
-            f"{name} must be a whole number of at least 1; was {value!r}.",
+            f"{name} must be a whole number from 1 to {_MOST}; was {value!r}.",
             limit=name,
             value=value,
+            bound=float(_MOST) if number > _MOST else None,
         )
     return int(number)
 
@@ -152,7 +180,12 @@ def _flag(name: str, value: Any) -> bool:
     return value
 
 
-def _symbol(series: CandleSeries, name: Any) -> int:
+def symbol_of(series: CandleSeries, name: Any) -> int:
+    """Return the column of a symbol.
+
+    Raises:
+        Refused: INVALID_SYMBOL: there is none of that name.
+    """
     try:
         return series.symbol_index(name if isinstance(name, str) else repr(name))
     except ConfigError as error:
@@ -275,7 +308,7 @@ def read_ticket(series: CandleSeries, max_fraction: float, given: Mapping[str, A
     Source: O1, R5, S1-19.
     """
     _refuse_unknown(name for name in given if name not in _FIELDS)
-    symbol = _symbol(series, given.get("symbol"))
+    symbol = symbol_of(series, given.get("symbol"))
     side = _choice("side", given.get("side"), _SIDES)
     kind = _choice("order type", given.get("type"), _TYPES)
     force = _choice("time_in_force", given.get("time_in_force") or "gtc", _FORCES)

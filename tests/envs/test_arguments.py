@@ -42,6 +42,14 @@ WRONG: list[tuple[str, dict[str, Any], type[SeqGymError], str]] = [
     (CANDLE, {"episode_steps": 2.5}, ConfigError, "episode_steps must be"),
     (CANDLE, {"episode_steps": 5_000}, ConfigError, "episode_steps must fit"),
     (CANDLE, {"episode_steps": "10"}, ConfigError, "episode_steps must be"),
+    (
+        CANDLE,
+        {"window": "full", "episode_steps": 10},
+        ConfigError,
+        "episode_steps must be left out with window='full'.*was 10",
+    ),
+    (CANDLE, {"liquidate_on_complete": "no"}, ConfigError, "liquidate_on_complete must be"),
+    (CANDLE, {"max_orders": 2.5}, ConfigError, "max_orders must be a whole number"),
     (CANDLE, {"buy_fraction": 0.0}, ConfigError, "buy_fraction must be above 0"),
     (CANDLE, {"buy_fraction": 1.5}, ConfigError, "buy_fraction must be"),
     (CANDLE, {"buy_fraction": "half"}, ConfigError, "buy_fraction must be"),
@@ -128,3 +136,10 @@ def test_the_order_of_symbols_is_the_one_asked_for() -> None:
     env = make(PORTFOLIO, symbols=["SOLUSDT", "btc-usdt"]).unwrapped
     assert env.settings.series.symbols == ("SOLUSDT", "BTCUSDT")
     assert env.action_space.shape == (2,)
+
+
+def test_a_whole_window_refuses_a_number_of_steps_and_takes_none() -> None:
+    with pytest.raises(ConfigError, match=r"episode_steps.*window='full'"):
+        make(window="full", episode_steps=10)
+    env = make(window="full", episode_steps=None).unwrapped
+    assert env.episode_steps == ONE.num_candles - env.first_start

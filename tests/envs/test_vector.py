@@ -23,7 +23,7 @@ VARIANTS = {
     **KINDS,
     "candles_per_step": (CANDLE, {"candles_per_step": 5, "episode_steps": 9}),
     "sequential": (CANDLE, {"window": "sequential", "episode_steps": 11}),
-    "full": (CANDLE, {"window": "full", "start": "2025-01-01T08:00:00"}),
+    "full": (CANDLE, {"window": "full", "start": "2025-01-01T08:00:00", "episode_steps": None}),
     "explicit": (CANDLE, {"window": [210, 260, 333], "episode_steps": 13}),
     "rough-order": (CANDLE, {"action": "order", "data": ONE_ROUGH, "execution": "close"}),
     "rough-weights": ("seq_gym/Portfolio-v0", {"data": FOUR_ROUGH, "look_back": 5}),
@@ -327,3 +327,33 @@ def test_a_snapshot_holds_the_moving_state_and_not_the_market() -> None:
     batch = make_vec(num_envs=8).unwrapped
     batch.reset(seed=1)
     assert sum(map(len, batch.snapshot().tables)) < 8 * 4096
+
+
+@pytest.mark.parametrize("kind", ["discrete", "ladder", "order", "order-margin"])
+@pytest.mark.parametrize("execution", ["next_open", "close"])
+def test_each_row_of_the_masks_is_that_of_the_single_environment(kind: str, execution: str) -> None:
+    env_id, arguments = KINDS[kind]
+    arguments = {**arguments, "episode_steps": 60, "execution": execution, "max_orders": 3}
+    batch = make_vec(env_id, 4, **arguments)
+    singles = [make(env_id, **arguments) for _ in range(4)]
+    batch.reset(seed=20)
+    for e, env in enumerate(singles):
+        env.reset(seed=20 + e)
+    seen = set()
+    for actions in sampled(batch.single_action_space, 4, 50):
+        masks = batch.unwrapped.action_masks()
+        assert masks.dtype == np.bool_
+        assert masks.shape[0] == 4
+        for e, env in enumerate(singles):
+            assert masks[e].tolist() == env.unwrapped.action_masks().tolist()
+            seen.add(masks[e].tobytes())
+            env.step(actions[e])
+        batch.step(actions)
+    assert kind == "ladder" or len(seen) > 1
+
+
+def test_masks_of_a_batch_without_choices_are_refused() -> None:
+    batch = make_vec(CANDLE, 2, action="continuous")
+    batch.reset(seed=0)
+    with pytest.raises(UsageError, match="discrete action kind; was 'continuous'"):
+        batch.unwrapped.action_masks()

@@ -73,14 +73,18 @@ FOUR_COARSE = with_coarse(FOUR)
 
 def make(env_id: str = CANDLE, **arguments: Any) -> gymnasium.Env[Any, Any]:
     """Make an environment, on a small synthetic market unless data is given."""
-    given = {"data": ONE if env_id == CANDLE else FOUR, "episode_steps": 40, **arguments}
-    return gymnasium.make(env_id, **given)
+    return gymnasium.make(env_id, **_given(env_id, arguments))
 
 
 def make_vec(env_id: str = CANDLE, num_envs: int = 3, **arguments: Any) -> Any:
     """Make a native vector environment, likewise."""
-    given = {"data": ONE if env_id == CANDLE else FOUR, "episode_steps": 40, **arguments}
-    return gymnasium.make_vec(env_id, num_envs=num_envs, **given)
+    return gymnasium.make_vec(env_id, num_envs=num_envs, **_given(env_id, arguments))
+
+
+def _given(env_id: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the small market and, but for whole windows, 40 steps."""
+    steps = None if arguments.get("window") == "full" else 40
+    return {"data": ONE if env_id == CANDLE else FOUR, "episode_steps": steps, **arguments}
 
 
 def rows_env(rows: Any, **arguments: Any) -> gymnasium.Env[Any, Any]:

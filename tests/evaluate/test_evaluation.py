@@ -277,3 +277,15 @@ def test_ruin_ends_an_episode_and_is_never_better_than_survival():
     (hold,) = result.episodes_of("hold")
     assert episode.metrics.total_return_frac < hold.metrics.total_return_frac
     assert result.text()
+
+
+def test_given_candles_follow_the_interval_symbols_and_dates_of_the_config(market):
+    config = EvaluateConfig(
+        interval="1h", symbols=("ETHUSDT",), start="2025-01-02", warm_up=2, window="full"
+    )
+    result = evaluate(config, data=market)
+    assert (result.series.interval, result.series.symbols) == ("1h", ("ETHUSDT",))
+    expected = market.resample("1h").select(["ETHUSDT"], "2025-01-02")
+    assert result.series.fingerprint == expected.fingerprint
+    with pytest.raises(ConfigError, match="interval"):
+        evaluate(replace(config, interval="90s"), data=market)

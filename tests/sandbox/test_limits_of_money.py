@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seq_gym.errors import ConfigError
 from seq_gym.market import CandleColumns, CandleSeries, Instrument, candles_from_rows
 from seq_gym.sandbox.params import RiskProfile
 from seq_gym.sandbox.session import Session
@@ -125,3 +126,9 @@ def test_a_coarse_candle_offers_its_volume_once_however_many_minutes_it_is_the_l
         session.place_order("ETHUSDT", "buy", "market", quantity=6.0, time_in_force="ioc")
         session.step()
     assert sum(fill.quantity for fill in session.fills()) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("name", ["max_open_orders", "max_orders_per_minute"])
+def test_a_count_of_zero_is_no_way_to_switch_a_limit_off(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be .* at least 1, or None"):
+        RiskProfile(**{name: 0})

@@ -101,10 +101,49 @@ def test_r5_a_refusal_is_a_value_that_changes_nothing(change, code, words):
     assert session.step().orders_rejected == (order,)
 
 
+FIELDS = (
+    "price",
+    "notional",
+    "fraction",
+    "trail_frac",
+    "trigger_price",
+    "time_in_force",
+    "reduce_only",
+    "post_only",
+    "max_slippage_bps",
+    "expire_after",
+    "group_id",
+)
+HUGE = (2**53, 2**63, 10**19, -(10**19), 10**400, -(10**400))
+"""Whole numbers beyond counters and beyond floats."""
+
+
+@pytest.mark.parametrize("life", [2**53 + 2, 2**63 - 1, 10**19, 10**400])
+def test_a_life_that_no_counter_holds_is_a_refused_value(life):
+    session = session_of(flat(100, 3), steps=1)
+    order = session.place_order(**BUY, expire_after=life)
+    assert (order.code, order.limit) == ("VALIDATION_ERROR", "expire_after")
+    assert session.place_order(**BUY, expire_after=2**53).is_accepted
+
+
+@pytest.mark.parametrize("field", [*BUY, *FIELDS])
+def test_a_number_too_long_to_write_as_text_is_a_refused_value_in_any_field(field):
+    session = session_of(flat(100, 3), steps=1)
+    assert session.place_order(**{**BUY, field: 10**5000}).status == "rejected"
+    assert session.rebalance({"BTCUSDT": 10**5000})[0].code == "INVALID_QUANTITY"
+
+
 @given(
     st.dictionaries(
-        st.sampled_from([*BUY, "price", "notional", "fraction", "trail_frac", "trigger_price"]),
-        st.one_of(st.none(), st.floats(), st.text(max_size=4), st.integers(-2, 2), st.booleans()),
+        st.sampled_from([*BUY, *FIELDS]),
+        st.one_of(
+            st.none(),
+            st.floats(),
+            st.text(max_size=4),
+            st.integers(-2, 2),
+            st.booleans(),
+            st.sampled_from(HUGE),
+        ),
     )
 )
 def test_no_field_whatever_it_holds_makes_place_order_raise(change):
@@ -434,6 +473,31 @@ def test_a_rebalance_with_a_wrong_name_or_number_asks_for_nothing(weights):
     (refused,) = session.rebalance(weights)
     assert refused.status == "rejected"
     assert state_of(session) == before
+
+
+@pytest.mark.parametrize("weight", [True, False, 10**400, -(10**400), None, [], "x"])
+def test_a_weight_that_is_no_number_is_a_refused_value(weight):
+    session = busy_session()
+    before = state_of(session)
+    (refused,) = session.rebalance({"BTCUSDT": weight})
+    assert (refused.status, refused.code, refused.limit) == (
+        "rejected",
+        "INVALID_QUANTITY",
+        "weight",
+    )
+    assert state_of(session) == before
+
+
+def test_weights_and_deadbands_may_be_text_as_every_other_number():
+    session = session_of(flat(100, 5), steps=1)
+    session.rebalance({"BTCUSDT": "0.5"}, deadband="0.01")
+    assert session.position("BTCUSDT").quantity == 50.0
+
+
+@pytest.mark.parametrize("deadband", ["x", None, True, math.nan, math.inf, 10**400, [0.1]])
+def test_a_deadband_that_is_no_number_is_a_config_error(deadband):
+    with pytest.raises(ConfigError, match="deadband must be a number of at least 0"):
+        busy_session().rebalance({"BTCUSDT": 1}, deadband=deadband)
 
 
 def test_a_deadband_below_zero_is_an_error():

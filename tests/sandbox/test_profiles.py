@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.sandbox.params import RiskProfile
+from seq_gym.sandbox.params import RiskProfile, SandboxParams
 from seq_gym.sandbox.profiles import load_profile
 from tests.sandbox.markets import flat, session_of
 
@@ -84,3 +84,56 @@ def test_a_path_that_is_no_file_is_an_error(tmp_path):
 def test_a_misspelt_limit_in_code_names_the_near_miss():
     with pytest.raises(UnknownName, match="max_open_orders"):
         session_of(flat(100, 5), risk={"max_open_order": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_orders", 2.5),
+        ("max_orders", True),
+        ("max_orders", "3"),
+        ("starting_balance", True),
+        ("starting_balance", "abc"),
+        ("starting_balance", None),
+        ("starting_balance", 10**400),
+        ("taker_fee_frac", False),
+        ("max_participation_frac", "0.1"),
+        ("liquidate_on_complete", "no"),
+        ("liquidate_on_complete", None),
+        ("liquidate_on_complete", 0),
+        ("risk", {"max_open_orders": 1}),
+    ],
+)
+def test_physics_of_the_wrong_kind_are_one_clear_config_error(name, value):
+    with pytest.raises(ConfigError, match=f"^{name} must be .*; was "):
+        SandboxParams(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allow_reduce", "no"),
+        ("allow_reduce", None),
+        ("max_open_orders", 2.5),
+        ("max_open_orders", "3"),
+        ("max_open_orders", True),
+        ("max_orders_per_minute", 0.5),
+        ("max_order_size_pct", "5"),
+        ("max_order_size_pct", float("nan")),
+        ("min_notional", True),
+        ("max_drawdown_pct", -1),
+    ],
+)
+def test_limits_of_the_wrong_kind_are_one_clear_config_error(name, value):
+    with pytest.raises(ConfigError, match=f"^{name} must be .*; was "):
+        RiskProfile(**{name: value})
+
+
+@pytest.mark.parametrize("cash", ["abc", True, None, "", [], -1, "0"])
+def test_a_starting_balance_that_is_no_money_is_a_config_error(cash):
+    with pytest.raises(ConfigError, match=r"^starting_balance must be "):
+        session_of(flat(100, 5), starting_balance=cash)
+
+
+def test_a_starting_balance_may_be_text_as_every_other_number():
+    assert session_of(flat(100, 5), starting_balance="250.5").portfolio().total_equity == 250.5

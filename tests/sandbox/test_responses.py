@@ -349,3 +349,21 @@ def test_nothing_is_written_as_minus_zero():
     session = session_of(flat(100, 4), steps=1, account="margin")
     session.place_order("BTCUSDT", "sell", "market", quantity=1)
     assert "-0.00" not in json.dumps(responses.portfolio(session))
+
+
+@pytest.mark.parametrize("name", ["orders", "open_orders", "trades", "trade_history"])
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ({"limit": "x"}, "limit must be a whole number of at least 1; was 'x'"),
+        ({"limit": 0}, "limit must be a whole number of at least 1; was 0"),
+        ({"limit": True}, "limit must be a whole number"),
+        ({"limit": 2.5}, "limit must be a whole number"),
+        ({"offset": "x"}, "offset must be a whole number of at least 0; was 'x'"),
+        ({"offset": -1}, "offset must be a whole number of at least 0; was -1"),
+        ({"offset": None}, "offset must be a whole number"),
+    ],
+)
+def test_a_page_that_is_no_whole_number_is_a_config_error(name, page, words):
+    with pytest.raises(ConfigError, match=words):
+        getattr(responses, name)(session_of(flat(100, 3)), **page)

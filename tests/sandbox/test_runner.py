@@ -148,3 +148,19 @@ def test_a_running_session_is_run_from_where_it_stands():
     session.place_order("BTCUSDT", "buy", "market", quantity=1)
     session.run(strategy)
     assert strategy.calls[:2] == [("start", 2), ("candle", 3)]
+
+
+def test_a_callback_that_raises_after_the_end_raises_its_own_error_and_the_session_stays_complete():
+    class Late(Recorder):
+        def on_start(self, session: Any) -> None:
+            session.place_order("BTCUSDT", "buy", "market", quantity=1)
+
+        def on_fill(self, session: Any, fill: Any) -> None:
+            if session.is_complete:
+                raise ZeroDivisionError("planted")
+
+    session, strategy = session_of(flat(100, 4)), Late()
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        session.run(strategy)
+    assert session.status == "completed"
+    assert strategy.calls[-1] == ("shutdown", 4, "completed")

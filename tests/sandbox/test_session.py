@@ -39,6 +39,15 @@ def test_a_misspelt_argument_names_the_near_miss():
         Session.create(data=two_symbols(), taker_fee=0.001)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("start_tme", "start_time"), ("candle_intervall", "candle_interval"), ("pair", "pairs")],
+)
+def test_a_misspelt_argument_of_the_sessions_own_names_the_near_miss(wrong, right):
+    with pytest.raises(UnknownName, match=f"Did you mean '{right}'"):
+        Session.create(data=two_symbols(), **{wrong: "x"})
+
+
 def test_c5_total_steps_are_whole_candles_of_the_window():
     session = session_of(
         two_symbols(), start_time="2025-01-01T00:02:00Z", end_time="2025-01-01T00:07:59Z"
@@ -236,3 +245,29 @@ def test_prices_and_time_of_a_running_session_follow_the_clock():
         assert session.virtual_time_ns == series.start_ns + k * series.interval_ns
         assert session.price("btc/usdt") == series.close[k - 1, 0]
     assert np.isfinite(session.portfolio().total_equity)
+
+
+def test_only_a_running_session_can_fail():
+    session = session_of(flat(100, 3), start=False)
+    for status in ("created", "running", "failed"):
+        assert session.status == status
+        if status == "running":
+            session.fail()
+            continue
+        with pytest.raises(UsageError, match=f"was {status}") as raised:
+            session.fail()
+        assert raised.value.code == "INVALID_STATE"
+        if status == "created":
+            session.start()
+    done = session_of(flat(100, 3), steps=3)
+    with pytest.raises(UsageError, match="was completed"):
+        done.fail()
+    assert done.status == "completed"
+
+
+@pytest.mark.parametrize("verb", ["orders", "open_orders", "fills", "trades", "positions"])
+def test_a_session_that_is_not_started_has_nothing_to_read(verb):
+    session = session_of(flat(100, 3), start=False)
+    with pytest.raises(UsageError, match=f"to call {verb}; was created") as raised:
+        getattr(session, verb)()
+    assert raised.value.code == "INVALID_STATE"
