@@ -138,17 +138,33 @@ def renew_stamp(pos: Any, row: int) -> None:
         pos.used_volume = 0.0
 
 
-@helper
-def price_for(c: Any, a: Any, e: int, s: int, side: int, base: float, qty: float) -> float:
-    """Return the taker's price for `qty` more of a symbol on a side, slippage and tick included.
+@inlined
+def _slipped(c: Any, a: Any, s: int, side: int, base: float, qty: float, before: float) -> float:
+    """Return a taker's price, slippage and tick included, after `before` of quote was taken.
 
     The ADV and volatility are those known at the cursor, before the candle that fills (C2).
     """
-    pos = position(c, e, s)
     known = candle(c, a.cursor, s)
-    before = pos.buy_notional if side > 0 else pos.sell_notional
     slip = slippage_frac(params_at(c.params, 0), before + qty * base, known.adv, known.sigma)
     return taker_price(side, base, slip, instrument_at(c.instruments, s).tick)
+
+
+@helper
+def price_for(c: Any, a: Any, e: int, s: int, side: int, base: float, qty: float) -> float:
+    """Return the taker's price for `qty` more of a symbol on a side of the candle being met."""
+    pos = position(c, e, s)
+    before = pos.buy_notional if side > 0 else pos.sell_notional
+    return _slipped(c, a, s, side, base, qty, before)
+
+
+@helper
+def quoted_price(c: Any, a: Any, e: int, s: int, side: int, qty: float) -> float:
+    """Return what a check assumes that `qty` would cost a taker at the mark; changes nothing."""
+    pos = position(c, e, s)
+    before = 0.0
+    if pos.stamp == met_row(c, a, s, AT_ONCE):
+        before = pos.buy_notional if side > 0 else pos.sell_notional
+    return _slipped(c, a, s, side, candle(c, a.cursor, s).mark, qty, before)
 
 
 @inlined

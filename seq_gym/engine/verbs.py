@@ -12,9 +12,7 @@ from seq_gym.engine.account import (
     equity_at,
     fee_reserve_frac,
     fitting_budget,
-    met_row,
-    price_for,
-    renew_stamp,
+    quoted_price,
     unit_cost,
 )
 from seq_gym.engine.candles import roll_day
@@ -116,8 +114,7 @@ def _expected_price(c: Any, a: Any, e: int, o: Any, qty: float) -> float:
     """Return the price that a check assumes: the limit, or the mark with slippage."""
     if o.type == LIMIT or o.type == STOP_LIMIT:
         return o.price
-    mark = candle(c, a.cursor, o.symbol).mark
-    return price_for(c, a, e, o.symbol, o.side, mark, qty)
+    return quoted_price(c, a, e, o.symbol, o.side, qty)
 
 
 @helper
@@ -203,7 +200,6 @@ def _check(c: Any, a: Any, e: int, o: Any, replaced: int) -> int:
     p = params_at(c.params, 0)
     pos = position(c, e, o.symbol)
     known = candle(c, a.cursor, o.symbol)
-    renew_stamp(pos, met_row(c, a, o.symbol, AT_ONCE))
     fresh = p.at_close != 0 and (known.flags & FRESH) != 0
     at_once = fresh and o.type == MARKET
     if a.num_orders - replaced >= p.max_orders and not at_once:
@@ -418,7 +414,6 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
         return NONE
     roll_day(c, a)
     pos = position(c, e, s)
-    renew_stamp(pos, met_row(c, a, s, AT_ONCE))
     if mode == TARGET_WEIGHT and params_at(c.params, 0).margin == 0:
         value = max(value, 0.0)
     qty = value * equity_at(c, a, e, AT_ONCE) / known.mark
@@ -426,7 +421,7 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
     if change == 0.0:
         return NONE
     side = 1 if change > 0.0 else -1
-    price = price_for(c, a, e, s, side, known.mark, abs(change))
+    price = quoted_price(c, a, e, s, side, abs(change))
     cost = abs(change) * price * (1.0 + instrument_at(c.instruments, s).taker_fee_frac)
     exit_only = mode == TARGET_WEIGHT and value == 0.0
     return check_risk(c, a, e, s, side, abs(change), price, cost, exit_only, True)
