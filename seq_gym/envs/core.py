@@ -129,6 +129,8 @@ class EnvBatch:
         env.terms = 0 if self.terms is None else self.terms.ctypes.data
         env.starts = settings.starts.ctypes.data
         env.weights = settings.reward.weights.ctypes.data
+        asked = (settings.reward.weights != 0.0) | settings.reward_terms
+        env.asked_terms = int((asked << np.arange(NUM_TERMS)).sum())
         env.levels = self._levels.ctypes.data
         env.num_levels = len(settings.levels)
         env.num_offsets = len(settings.offsets_bps)

@@ -51,6 +51,7 @@ ENV_CONTEXT = record(
     finals="i8",  # float64 [N, NUM_FINALS]: figures of the episode that has just ended
     starts="i8",  # int64 [num_starts], 0: none given
     weights="i8",  # float64 [NUM_TERMS]
+    asked_terms="i8",  # bit k: term k is weighed or reported
     levels="i8",  # float64: ladder targets, or order sizes then offsets
     num_levels="i8",
     num_offsets="i8",

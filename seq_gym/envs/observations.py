@@ -125,7 +125,7 @@ def write_observation(env: Any, c: Any, a: Any, e: int, state: Any, target: int)
     out[at] = _clip(a.cash * inverse, -10.0, 10.0)
     out[at + 1] = _clip(a.equity * env.inverse_balance - 1.0, -1.0, 100.0)
     out[at + 2] = _clip(a.drawdown, 0.0, 1.0)
-    out[at + 3] = _clip((a.cursor - a.start) * state.step_frac, 0.0, 1.0)
-    out[at + 4] = _clip(a.num_orders * env.inverse_orders, 0.0, 1.0)
+    out[at + 3] = (a.cursor - a.start) * state.step_frac  # these two cannot leave their bounds
+    out[at + 4] = a.num_orders * env.inverse_orders
     for s in range(c.num_symbols):
         _write_symbol(env, c, a, e, s, inverse, out, at + 5 + 4 * s)

@@ -195,36 +195,36 @@ def step_reward(env: Any, c: Any, a: Any, e: int, state: Any) -> float:
         e: The env.
         state: Its ENV_STATE record, as the last step left it.
     """
-    weights = floats_at(env.weights)
-    wants_all = env.terms != 0
+    asked = env.asked_terms
     before = state.equity
     moved = a.equity != before  # a flat account costs no logarithm and no division
     change = (a.equity - before) / before if moved and before > 0.0 else 0.0
     reward = 0.0
-    if wants_all or weights[PNL] != 0.0:
+    if asked & (1 << PNL):
         reward += _weigh(env, e, PNL, a.equity - before)
-    if wants_all or weights[LOG_RETURN] != 0.0:
+    if asked & (1 << LOG_RETURN):
         log_equity = log_equity_of(a) if moved else state.log_equity
         reward += _weigh(env, e, LOG_RETURN, log_equity - state.log_equity)
         state.log_equity = log_equity
-    if wants_all or weights[SHARPE] != 0.0:
+    if asked & (1 << SHARPE):
         reward += _weigh(env, e, SHARPE, _differential_sharpe(state, change))
-    if wants_all or weights[SORTINO] != 0.0:
+    if asked & (1 << SORTINO):
         reward += _weigh(env, e, SORTINO, _differential_sortino(state, change))
-    if wants_all or weights[DRAWDOWN] != 0.0:
+    if asked & (1 << DRAWDOWN):
         reward += _weigh(env, e, DRAWDOWN, -max(a.drawdown - state.drawdown, 0.0))
-    if wants_all or weights[TURNOVER] != 0.0:
+    if asked & (1 << TURNOVER):
         traded = (a.turnover - state.turnover) / before if before > 0.0 else 0.0
         reward += _weigh(env, e, TURNOVER, -env.turnover_cost_frac * traded)
-    if wants_all or weights[HOLDING] != 0.0:
+    if asked & (1 << HOLDING):
         reward += _weigh(env, e, HOLDING, -env.holding_cost_frac * _exposure(c, a, e))
-    if wants_all or weights[SHARPE] != 0.0 or weights[SORTINO] != 0.0:
+    if asked & (1 << SHARPE | 1 << SORTINO):
         _move_averages(env, state, change)
     state.equity = a.equity
     state.drawdown = a.drawdown
     state.turnover = a.turnover
-    state.sum_return += change
-    state.sum_square += change * change
+    if moved:
+        state.sum_return += change
+        state.sum_square += change * change
     state.steps += 1
     state.total_reward += reward
     return reward
