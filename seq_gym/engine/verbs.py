@@ -387,13 +387,19 @@ def ask_target(c: Any, a: Any, e: int, s: int, mode: int, value: float, deadband
     Returns:
         NONE, or the reason of the refusal; nothing has changed then but its event.
     """
-    a.reject_value = math.nan
-    a.reject_bound = math.nan
+    watched = params_at(c.params, 0).any_risk != 0
+    if watched:
+        a.reject_value = math.nan
+        a.reject_bound = math.nan
     reason = _check_target(c, a, e, s, mode, value)
     if reason == NONE:
-        count_order(a)
+        if watched:
+            count_order(a)
         set_intent(c, a, e, s, mode, value, deadband)
         return NONE
+    if not watched:
+        a.reject_value = math.nan
+        a.reject_bound = math.nan
     o = new_request(c, a, s, 1 if value >= 0.0 else -1)
     o.size_mode = mode
     o.size = value
