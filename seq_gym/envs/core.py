@@ -133,8 +133,6 @@ class EnvBatch:
         env.asked_terms = int((asked << np.arange(NUM_TERMS)).sum())
         env.levels = self._levels.ctypes.data
         env.num_levels = len(settings.levels)
-        env.num_offsets = len(settings.offsets_bps)
-        env.num_features = settings.matrix.values.shape[2]
         env.row_bytes = settings.matrix.values.strides[0]
         env.window_bytes = self.window_floats * 4
         env.look_back = settings.look_back

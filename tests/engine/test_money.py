@@ -17,10 +17,11 @@ from tests.engine.arena import BALANCE, Scene, Twins, close_enough, random_verb
 class Ledger:
     """Money rebuilt from the events alone: proceeds, costs and average cost, nothing else."""
 
-    def __init__(self, symbols: int) -> None:
+    def __init__(self, lots: list[float]) -> None:
+        self.lots = lots
         self.cash = BALANCE
-        self.qty = [0.0] * symbols
-        self.basis = [0.0] * symbols
+        self.qty = [0.0] * len(lots)
+        self.basis = [0.0] * len(lots)
         self.realized = 0.0
         self.turnover = 0.0
 
@@ -43,6 +44,8 @@ class Ledger:
         else:
             assert math.isnan(event.realized), "a fill that only opens realises nothing"
         self.qty[s] += side * qty
+        if self.lots[s] > 0.0:  # whole lots, without the dust of float sums
+            self.qty[s] = round(self.qty[s] / self.lots[s]) * self.lots[s]
         if abs(self.qty[s]) <= 1e-12 * qty:
             self.qty[s] = 0.0
         opening = qty - closing
@@ -92,7 +95,7 @@ class Solo(Twins):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene.candles, scene.params, scene.instruments, scene.funding)
-        self.ledger = Ledger(scene.candles.shape[1])
+        self.ledger = Ledger(scene.instruments["lot"].tolist())
 
     def _same(self, verb: str, ours: int, theirs: int, what: Any) -> int:
         drained = self.batch.drain()
