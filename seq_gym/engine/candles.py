@@ -23,6 +23,7 @@ from seq_gym.engine.codes import (
     MAKER,
     NO_EXPIRY,
     NONE,
+    NS_PER_DAY,
     OPEN,
     RESTING,
     RING_FULL,
@@ -62,7 +63,7 @@ def roll_day(c: Any, a: Any) -> None:
     p = params_at(c.params, 0)
     if p.any_risk == 0:  # nobody asks, and the division is dear
         return
-    day = (a.cursor + p.day_offset) // p.candles_per_day
+    day = (p.start_ns + a.cursor * p.interval_ns) // NS_PER_DAY
     if day != a.day:
         a.day = day
         a.realized_at_midnight = a.realized

@@ -124,3 +124,6 @@ DONE: Final = 0
 RING_FULL: Final = 1
 
 NO_EXPIRY: Final = 1 << 62
+
+NS_PER_MINUTE: Final = 60_000_000_000
+NS_PER_DAY: Final = 86_400_000_000_000

@@ -149,10 +149,10 @@ def execute_intents(c: Any, a: Any, e: int, phase: int) -> None:
         pos = position(c, e, s)
         if pos.intent_mode < 0 or not _meets(c, a, s, pos, phase):
             continue
-        renew_stamp(pos, met_row(c, a, s, phase))
         price = value_price(c, a, s, phase)
         change = _wanted(c, pos, equity, price)
         if change != 0.0:
+            renew_stamp(pos, met_row(c, a, s, phase))
             change = _reduce(c, a, e, s, change, price, phase)
         if change == 0.0:
             pos.intent_mode = -1

@@ -63,9 +63,8 @@ PARAMS = record(
     allow_reduce="i8",  # R3: exits pass the daily loss limit
     max_open_orders="i8",  # R4; 0: off
     max_orders_per_minute="i8",  # R4; 0: off
-    candles_per_day="i8",
-    candles_per_minute="i8",  # at least 1
-    day_offset="i8",  # candles between 00:00 UTC and cursor 0
+    start_ns="i8",  # of cursor 0: R3 and R4 count in UTC days and minutes
+    interval_ns="i8",
     starting_balance="f8",
     impact="f8",
     slippage_floor="f8",
@@ -120,21 +119,23 @@ ACCOUNT = record(
     reject_bound="f8",
     day="i4",
     minute="i4",
-    orders_in_minute="i4",
+    orders_in_minute="i8",
 )
 """The moving state of one account: [N]."""
 
 POSITION = record(
+    # What every candle reads: one cache line.
     qty="f8",  # signed
     basis="f8",  # signed cost of the open quantity, entry fees included (M4)
     stir_low="f8",  # highest level that a fall meets, of the orders in work; -inf: none
     stir_high="f8",  # lowest level that a rise meets; inf: none
-    intent_mode="i4",  # a SizeMode, or -1 for none
-    first_leg="i4",  # -1: this candle's low comes first, +1: its high (O2)
-    opened_at="i8",  # cursor
     intent_value="f8",
     intent_deadband="f8",
-    intent_placed="i8",  # cursor at which it was first asked for
+    intent_mode="i4",  # a SizeMode, or -1 for none
+    intent_placed="i4",  # cursor at which it was first asked for
+    opened_at="i4",  # cursor
+    first_leg="i4",  # -1: this candle's low comes first, +1: its high (O2)
+    # What a fill reads: another.
     stamp="i8",
     inside_qty="f8",  # opened in a leg of candle `stamp`: takes no profit in it (O2)
     entry="f8",  # the basis without fees

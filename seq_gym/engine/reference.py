@@ -109,7 +109,7 @@ class ReferenceSandbox(Risk):
         if o.size_mode != QUANTITY:
             return INVALID_QUANTITY
         rest = floor_to(o.qty - by, self.instruments[o.symbol].lot)
-        if not by > 0.0 or not rest > 0.0:
+        if not by > 0.0 or not rest > DUST * o.qty:
             return INVALID_QUANTITY
         o.qty = rest
         self.log(o, AMENDED, AT_ONCE, NONE)

@@ -323,7 +323,7 @@ class Candles(Matching):
     def roll_day(self) -> None:
         """Start a new UTC day's realised loss (R3, D12)."""
         a = self.account
-        day = (a.cursor + self.p.day_offset) // self.p.candles_per_day
+        day = (self.p.start_ns + a.cursor * self.p.interval_ns) // 86_400_000_000_000
         if day != a.day:
             a.day, a.realized_at_midnight = day, a.realized
 

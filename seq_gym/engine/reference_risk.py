@@ -72,7 +72,7 @@ class Risk(Candles):
         p, a = self.p, self.account
         if p.max_orders_per_minute <= 0:
             return False
-        minute = a.cursor // p.candles_per_minute
+        minute = (p.start_ns + a.cursor * p.interval_ns) // 60_000_000_000
         if minute != a.minute:
             a.minute, a.orders_in_minute = minute, 0
         return bool(a.orders_in_minute + 1 > p.max_orders_per_minute)

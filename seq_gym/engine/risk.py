@@ -14,6 +14,7 @@ from seq_gym.engine.codes import (
     KILL_SWITCH,
     NONE,
     NOTIONAL,
+    NS_PER_MINUTE,
     RATE_LIMIT,
     RISK_LIMIT_EXCEEDED,
     TARGET_WEIGHT,
@@ -74,7 +75,7 @@ def _pending_opening(
 def _check_pace(a: Any, p: Any) -> int:
     """Check orders per minute of virtual time; `count_order` counts what is accepted."""
     if p.max_orders_per_minute > 0:
-        minute = a.cursor // p.candles_per_minute
+        minute = (p.start_ns + a.cursor * p.interval_ns) // NS_PER_MINUTE
         if minute != a.minute:
             a.minute = minute
             a.orders_in_minute = 0

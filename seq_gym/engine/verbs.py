@@ -312,7 +312,7 @@ def decrease(c: Any, a: Any, e: int, order_id: int, by: float) -> int:
     if o.size_mode != QUANTITY:
         return INVALID_QUANTITY
     rest = floor_to(o.qty - by, instrument_at(c.instruments, o.symbol).lot)
-    if not (by > 0.0 and rest > 0.0):
+    if not (by > 0.0 and rest > DUST * o.qty):
         return INVALID_QUANTITY
     o.qty = rest
     log_order(c, a, e, o, AMENDED, AT_ONCE, NONE)

@@ -198,7 +198,9 @@ def _prefetch(env: Any, c: Any, e: int) -> None:
         known = c.candles + (row - 1) * c.num_symbols * _CANDLE_BYTES
         for k in range(2 * c.num_symbols):  # the candle that is known, and the one that comes
             prefetch(known + k * _CANDLE_BYTES)
-        prefetch(env.features + row * env.row_bytes)
+        window = env.features + row * env.row_bytes
+        for k in range(0, env.row_bytes, 64):
+            prefetch(window + k)
 
 
 @inlined
@@ -232,14 +234,15 @@ def _show(env: Any, c: Any, e: int) -> None:
 def _all_valid(env: Any, c: Any) -> bool:
     """Check the range of discrete actions before anything moves."""
     actions = ints_at(env.actions)
-    choices = ints_at(env.choices)
     width = env.action_width
+    count = c.num_envs
     wrong = 0
-    for e in range(c.num_envs):
-        for k in range(width):
+    for k in range(width):
+        last = ints_at(env.choices)[k] - 1
+        for e in range(count):  # the sign of either tells: no branch, several at once
             choice = actions[e * width + k]
-            wrong |= (choice < 0) | (choice >= choices[k])
-    return wrong == 0
+            wrong |= choice | (last - choice)
+    return wrong >= 0
 
 
 @kernel

@@ -18,21 +18,24 @@ NUM_TERMS = 7
 
 
 ENV_STATE = record(
-    seed="i8",
-    episode="i8",
+    # What every step reads and writes: one cache line.
     steps="i8",
     done="i8",  # ended in the last step and not reset since
     equity="f8",  # after the last step: the reward measures from it (E4)
     log_equity="f8",
-    drawdown="f8",
-    turnover="f8",
     step_frac="f8",  # 1 / candles of the window
-    mean_return="f8",  # moving averages of the differential ratios
-    mean_square="f8",
-    mean_downside="f8",
     sum_return="f8",  # streaming moments of the episode (X1)
     sum_square="f8",
     total_reward="f8",
+    # What some rewards and every reset need: another.
+    drawdown="f8",
+    turnover="f8",
+    mean_return="f8",  # moving averages of the differential ratios
+    mean_square="f8",
+    mean_downside="f8",
+    seed="i8",
+    episode="i8",
+    unused="i8",
 )
 """What an env adds to its account: [N]."""
 

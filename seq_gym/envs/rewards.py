@@ -184,6 +184,30 @@ def _weigh(env: Any, e: int, term: int, value: float) -> float:
     return floats_at(env.weights)[term] * value
 
 
+@helper
+def _rarer_terms(env: Any, c: Any, a: Any, e: int, state: Any, change: float) -> float:
+    """Return the weighed terms beyond profit, and move on what only they measure from."""
+    asked = env.asked_terms
+    before = state.equity
+    reward = 0.0
+    if asked & (1 << SHARPE):
+        reward += _weigh(env, e, SHARPE, _differential_sharpe(state, change))
+    if asked & (1 << SORTINO):
+        reward += _weigh(env, e, SORTINO, _differential_sortino(state, change))
+    if asked & (1 << DRAWDOWN):
+        reward += _weigh(env, e, DRAWDOWN, -max(a.drawdown - state.drawdown, 0.0))
+    if asked & (1 << TURNOVER):
+        traded = (a.turnover - state.turnover) / before if before > 0.0 else 0.0
+        reward += _weigh(env, e, TURNOVER, -env.turnover_cost_frac * traded)
+    if asked & (1 << HOLDING):
+        reward += _weigh(env, e, HOLDING, -env.holding_cost_frac * _exposure(c, a, e))
+    if asked & (1 << SHARPE | 1 << SORTINO):
+        _move_averages(env, state, change)
+    state.drawdown = a.drawdown
+    state.turnover = a.turnover
+    return reward
+
+
 @inlined
 def step_reward(env: Any, c: Any, a: Any, e: int, state: Any) -> float:
     """Return the weighed reward of the step that has just ended, and move the state on.
@@ -206,23 +230,10 @@ def step_reward(env: Any, c: Any, a: Any, e: int, state: Any) -> float:
         log_equity = log_equity_of(a) if moved else state.log_equity
         reward += _weigh(env, e, LOG_RETURN, log_equity - state.log_equity)
         state.log_equity = log_equity
-    if asked & (1 << SHARPE):
-        reward += _weigh(env, e, SHARPE, _differential_sharpe(state, change))
-    if asked & (1 << SORTINO):
-        reward += _weigh(env, e, SORTINO, _differential_sortino(state, change))
-    if asked & (1 << DRAWDOWN):
-        reward += _weigh(env, e, DRAWDOWN, -max(a.drawdown - state.drawdown, 0.0))
-    if asked & (1 << TURNOVER):
-        traded = (a.turnover - state.turnover) / before if before > 0.0 else 0.0
-        reward += _weigh(env, e, TURNOVER, -env.turnover_cost_frac * traded)
-    if asked & (1 << HOLDING):
-        reward += _weigh(env, e, HOLDING, -env.holding_cost_frac * _exposure(c, a, e))
-    if asked & (1 << SHARPE | 1 << SORTINO):
-        _move_averages(env, state, change)
-    state.equity = a.equity
-    state.drawdown = a.drawdown
-    state.turnover = a.turnover
+    if asked >> SHARPE:
+        reward += _rarer_terms(env, c, a, e, state, change)
     if moved:
+        state.equity = a.equity
         state.sum_return += change
         state.sum_square += change * change
     state.steps += 1

@@ -240,16 +240,14 @@ def params_table(params: SandboxParams, series: CandleSeries) -> tuple[Table, An
     """
     table = new_table(PARAMS, 1)
     row: Any = table[0]
-    per_day = max(_NS_PER_DAY // series.interval_ns, 1)
     row.margin = int(params.account == "margin")
     row.at_close = int(params.execution == "close")
     row.trigger_close = int(params.trigger == "close")
     row.through = int(params.limit_fill == "through")
     row.max_orders = params.max_orders
     row.liquidate_on_complete = int(params.liquidate_on_complete)
-    row.candles_per_day = per_day
-    row.candles_per_minute = max(60 * NS_PER_S // series.interval_ns, 1)
-    row.day_offset = series.start_ns % _NS_PER_DAY // series.interval_ns
+    row.start_ns = series.start_ns
+    row.interval_ns = series.interval_ns
     row.starting_balance = params.starting_balance
     row.max_participation_frac = params.max_participation_frac or 0.0
     row.initial_margin_frac = 1.0 / params.max_leverage

@@ -20,6 +20,8 @@ LISTED_ONLY = codes.LISTED | 1 << codes.SPAN_SHIFT
 FULL = codes.TRADED | codes.LISTED | codes.FRESH | 1 << codes.SPAN_SHIFT
 BALANCE = 10_000.0
 NAN = math.nan
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3_600 * SECOND_NS
 
 
 def default_params(**changes: Any) -> Table:
@@ -35,8 +37,7 @@ def default_params(**changes: Any) -> Table:
         "initial_margin_frac": 1 / 3,
         "maintenance_frac": 0.05,
         "borrow_per_candle": 0.1 / 365 / 24,
-        "candles_per_day": 24,
-        "candles_per_minute": 1,
+        "interval_ns": HOUR_NS,
         "max_order_size_pct": math.inf,
         "max_position_size_pct": math.inf,
         "daily_loss_limit_pct": math.inf,
@@ -179,9 +180,10 @@ class Scene:
             "slippage_model": model,
             "impact": impact * float(rng.choice([0.0, 1.0, 1.0, 20.0])),
             "liquidate_on_complete": int(rng.random() < 0.5),
-            "day_offset": int(rng.integers(0, 24)),
-            "candles_per_day": 8,
-            "candles_per_minute": int(rng.choice([1, 5])),
+            "start_ns": int(rng.integers(0, 24)) * HOUR_NS,
+            # Three hours: eight candles a day. Seven: days of three or four. Twelve seconds: five
+            # candles a minute.
+            "interval_ns": int(rng.choice([3 * HOUR_NS, 7 * HOUR_NS, 12 * SECOND_NS])),
             "max_participation_frac": float(rng.choice([0.0, 0.0, 0.0, 0.02, 0.5])),
             "initial_margin_frac": float(rng.choice([1.0, 0.5, 1 / 3, 0.1])),
             "borrow_per_candle": float(rng.choice([0.0, 1e-5, 1e-3])),
@@ -361,7 +363,8 @@ class Twins:
     def _same(self, verb: str, ours: int, theirs: int, what: Any) -> int:
         self.trace.append(f"{self.reference.account.cursor}: {verb} {what} -> {theirs}")
         story = "\n".join(self.trace[-12:])
-        compare_events(self.batch.drain(self.e), self.reference.events[self.num_events :], story)
+        news = self.reference.events[self.num_events :]
+        compare_events(self.batch.drain(self.e), news, dust_of(self), story)
         self.num_events = len(self.reference.events)
         assert ours == theirs, f"kernel answered {ours}, reference {theirs}\n{story}"
         compare_states(self, story)
@@ -378,16 +381,24 @@ def close_enough(ours: float, theirs: float, scale: float = 0.0) -> bool:
     return abs(ours - theirs) <= 1e-9 * max(abs(ours), abs(theirs), scale)
 
 
-def compare_events(ours: Table, theirs: list[Event], story: str) -> None:
+def dust_of(twins: Twins) -> float:
+    """Return the scale of differences between sums of all the money that moved: 14 digits of it.
+
+    What a budget's last cents buy is such a difference, and so is what is left of a position.
+    """
+    account = twins.reference.account
+    return 1e-5 * max(account.starting_balance, account.turnover)
+
+
+def compare_events(ours: Table, theirs: list[Event], dust: float, story: str) -> None:
     """Check that both engines told the same story in the same order."""
     for ring, event in zip(ours, theirs, strict=False):
         same = all(int(ring[name]) == getattr(event, name) for name in _INTS)
         notional = abs(event.qty * event.price)
+        scales = {"qty": dust / event.price if event.price > 0.0 else 0.0, "fee": dust}
+        scales |= {"slippage": max(notional, dust), "realized": max(notional, dust)}
         for name in ("qty", "price", "base_price", "fee", "slippage", "realized"):
-            # What a budget's last cents buy is a difference of large sums: dust on both sides.
-            scale = 0.0 if name in ("price", "base_price") else 1e-2
-            if name in ("slippage", "realized"):
-                scale = max(scale, notional)
+            scale = scales.get(name, 0.0)
             same = same and close_enough(float(ring[name]), getattr(event, name), scale)
         if not same:
             mine = {name: ring[name].item() for name in event._fields}
@@ -413,8 +424,11 @@ def compare_states(twins: Twins, story: str) -> None:
         assert close_enough(mine, other, scale), f"{name}: {mine} != {other}\n{story}"
     for name in _COUNTS:
         assert int(a[name]) == getattr(b, name), f"{name}: {a[name]}\n{story}"
-    for mine, pos in zip(batch.positions[e], reference.positions, strict=True):
-        assert close_enough(float(mine["qty"]), pos.qty), f"{mine['qty']} != {pos.qty}\n{story}"
+    marks = batch.candles["mark"][b.cursor].tolist()
+    for mine, pos, mark in zip(batch.positions[e], reference.positions, marks, strict=True):
+        scale = dust_of(twins) / mark if mark > 0.0 else 0.0
+        same = close_enough(float(mine["qty"]), pos.qty, scale)
+        assert same, f"{mine['qty']} != {pos.qty}\n{story}"
         assert close_enough(float(mine["basis"]), pos.basis, b.starting_balance), story
     mine = [int(o.id) for o in batch.orders[e][: int(a.num_orders)]]
     assert mine == [o.id for o in reference.orders], f"{mine}\n{story}"

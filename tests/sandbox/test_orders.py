@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq_gym.errors import ConfigError, UsageError
+from seq_gym.market import candles_from_rows
 from seq_gym.sandbox.session import Session
 from seq_gym.types import OrderType, Side
 from tests.sandbox.markets import FEES, flat, random_market, session_of, ticked
 
+SEVEN_HOURS_NS = 7 * 3_600 * 1_000_000_000
 BUY = {"symbol": "BTCUSDT", "side": "buy", "type": "market", "quantity": 1}
 
 
@@ -199,6 +201,22 @@ def test_r3_a_daily_loss_above_the_limit_refuses_until_midnight():
     session.place_order("BTCUSDT", "sell", "market", quantity=10)
     order = session.place_order("BTCUSDT", "buy", "market", quantity=1)
     assert (order.code, order.value, order.bound) == ("DAILY_LOSS_LIMIT", 2.0, 1.0)
+
+
+def test_r3_the_day_ends_at_midnight_whatever_the_interval():
+    start = 1_735_689_600_000_000_000 // SEVEN_HOURS_NS * SEVEN_HOURS_NS
+    rows = candles_from_rows([*flat(100, 1), *flat(80, 30)], interval="7h", start=start)
+    session = session_of(rows, steps=1, risk={"daily_loss_limit_pct": 1})
+    session.place_order("BTCUSDT", "buy", "market", quantity=10)
+    session.step()
+    session.place_order("BTCUSDT", "sell", "market", quantity=10)
+    lost_on, answers = session.virtual_time[:10], []
+    for _ in range(12):
+        order = session.place_order("BTCUSDT", "buy", "limit", quantity=1, price=1)
+        answers.append((order.code == "DAILY_LOSS_LIMIT", session.virtual_time[:10] == lost_on))
+        session.step()
+    assert len(set(answers)) == 2
+    assert all(refused == same_day for refused, same_day in answers)
 
 
 # ---------------------------------------------------------------------- every type by hand
@@ -439,6 +457,12 @@ def test_o11_a_decrease_to_zero_or_below_is_refused():
     for by in (1, 2, "x", -1):
         assert session.decrease_order(order, by).code == "INVALID_QUANTITY"
     assert session.decrease_order(order, 0.25).quantity == 0.75
+
+
+def test_o11_a_decrease_by_all_but_the_dust_of_a_sum_is_one_to_zero():
+    session = session_of(flat(100, 5), steps=1)
+    order = session.place_order("BTCUSDT", "buy", "limit", quantity=0.1 + 0.2, price=50)
+    assert session.decrease_order(order, 0.3).code == "INVALID_QUANTITY"
 
 
 # ---------------------------------------------------------------------- targets
