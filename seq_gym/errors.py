@@ -6,6 +6,7 @@ SeqGymError
 |   +-- UnknownName                a name that is not known; carries kind, name, known, near miss
 +-- MarketDataError(ValueError)    what you fed: file, row, time
 +-- UsageError(RuntimeError)       calls out of order; carries a code of responses.md
++-- DownloadError(OSError)         a source of data cannot be reached, or sent what it must not
 +-- MissingExtra(ImportError)      an optional dependency is not installed
 ```
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ConfigError",
+    "DownloadError",
     "MarketDataError",
     "MissingExtra",
     "SeqGymError",
@@ -72,6 +74,10 @@ class UsageError(SeqGymError, RuntimeError):
     def __init__(self, message: str, code: str = "INVALID_STATE") -> None:
         self.code = code
         super().__init__(message)
+
+
+class DownloadError(SeqGymError, OSError):
+    """A source of data cannot be reached, or sent something other than what it promises."""
 
 
 class MissingExtra(SeqGymError, ImportError):

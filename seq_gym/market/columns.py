@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq_gym.errors import ConfigError, MarketDataError
+from seq_gym.market.rules import broken_rules, obeys_rules, refuse_bad_values
 from seq_gym.times import format_interval, format_time
 
 __all__ = [
@@ -20,8 +21,13 @@ __all__ = [
     "CandleColumns",
     "FloatArray",
     "IntArray",
+    "broken_rules",
     "clean_columns",
+    "disagree",
+    "join_chunks",
     "merge_tables",
+    "mode_of_differences",
+    "obeys_rules",
     "refuse_bad_values",
 ]
 
@@ -97,6 +103,10 @@ class CandleColumns:
             row_numbers=numbers[rows],
         )
 
+    def renamed(self, symbol: str) -> CandleColumns:
+        """Return the same rows as those of another symbol."""
+        return self if symbol == self.symbol else replace(self, symbol=symbol)
+
     def where(self, row: int) -> str:
         """Name a row for a message: source, symbol, row or line, open time."""
         number = row if self.row_numbers is None else int(self.row_numbers[row])
@@ -124,7 +134,7 @@ def clean_columns(columns: CandleColumns, *, interval_ns: int | None = None) -> 
         raise MarketDataError(f"{columns.source}, {columns.symbol}: candles must have rows; was 0.")
     refuse_bad_values(columns)
     ordered = _sorted_unique(columns)
-    length = columns.interval_ns or _mode_of_differences(ordered.time_ns) or interval_ns
+    length = columns.interval_ns or mode_of_differences(ordered.time_ns) or interval_ns
     if length is None:
         raise MarketDataError(
             f"{columns.source}, {columns.symbol}: a single candle does not tell its interval. "
@@ -157,6 +167,13 @@ def merge_tables(tables: Sequence[CandleColumns]) -> CandleColumns:
             f"{tables[0].symbol}: tables that are joined must have the same columns; were "
             f"{' and '.join(str(list(n)) for n in sorted(names))}."
         )
+    return _sorted_unique(join_chunks(tables))
+
+
+def join_chunks(tables: Sequence[CandleColumns]) -> CandleColumns:
+    """Put tables of one symbol and the same columns behind each other, as they are."""
+    if len(tables) == 1:
+        return tables[0]
     first = tables[0]
     joined: dict[str, Any] = {
         name: np.concatenate([table.values()[name] for table in tables]) for name in first.values()
@@ -165,63 +182,7 @@ def merge_tables(tables: Sequence[CandleColumns]) -> CandleColumns:
     sources = " + ".join(dict.fromkeys(table.source for table in tables))
     times = np.concatenate([table.time_ns for table in tables])
     numbers = np.concatenate([_row_numbers(table) for table in tables])
-    return _sorted_unique(
-        replace(first, time_ns=times, **joined, extra=extra, source=sources, row_numbers=numbers)
-    )
-
-
-def refuse_bad_values(columns: CandleColumns, present: npt.NDArray[np.bool_] | None = None) -> None:
-    """Check every candle against the rules of C7.
-
-    Args:
-        columns: The candles.
-        present: bool ``[n]``, rows to check; None = all.
-
-    Raises:
-        MarketDataError: Names the first row that breaks a rule, the rule and the value.
-    """
-    rules = _broken_rules(columns)
-    if present is not None:
-        rules = {sentence: broken & present for sentence, broken in rules.items()}
-    found = {sentence: int(np.argmax(broken)) for sentence, broken in rules.items() if broken.any()}
-    if not found:
-        return
-    sentence, row = min(found.items(), key=lambda item: item[1])
-    values = ", ".join(f"{name} {float(values[row])}" for name, values in columns.values().items())
-    raise MarketDataError(f"{columns.where(row)}: {sentence}; was {values}.{_order_hint(columns)}")
-
-
-def _broken_rules(columns: CandleColumns) -> dict[str, npt.NDArray[np.bool_]]:
-    prices = [getattr(columns, name) for name in PRICE_NAMES]
-    first, high, low, last = prices
-    rules = {
-        f"{name} must be finite and > 0": ~((price > 0) & (price < np.inf))
-        for name, price in zip(PRICE_NAMES, prices, strict=True)
-    }
-    # Written as "not (good)", so that a NaN breaks the rule too.
-    rules["low must be <= min(open, close)"] = ~(low <= np.minimum(first, last))
-    rules["high must be >= max(open, close)"] = ~(high >= np.maximum(first, last))
-    for name in ("volume", "quote_volume"):
-        amount = getattr(columns, name)
-        if amount is not None:
-            rules[f"{name} must be finite and >= 0"] = ~((amount >= 0) & (amount < np.inf))
-    return rules
-
-
-def _order_hint(columns: CandleColumns) -> str:
-    """Suggest the fix where the columns are (open, close, high, low) under OHLC names."""
-    first, last, high, low = (getattr(columns, name) for name in PRICE_NAMES)
-    positive = (np.minimum(first, last) > 0).all()
-    if (
-        positive
-        and (low <= np.minimum(first, last)).all()
-        and (high >= np.maximum(first, last)).all()
-    ):
-        return (
-            " All rows are right when read as open, close, high, low: name the columns in that "
-            "order."
-        )
-    return ""
+    return replace(first, time_ns=times, **joined, extra=extra, source=sources, row_numbers=numbers)
 
 
 def _sorted_unique(columns: CandleColumns) -> CandleColumns:
@@ -241,8 +202,7 @@ def _refuse_conflicts(columns: CandleColumns, rows: RowNumbers, repeats: RowNumb
     """Compare rows with those that state the same candle again, both in time order."""
     differ = {}
     for name, values in columns.values().items():
-        earlier, later = values[rows], values[repeats]
-        differ[name] = (earlier != later) & ~(np.isnan(earlier) & np.isnan(later))
+        differ[name] = disagree(values[rows], values[repeats])
     conflicts = np.logical_or.reduce(list(differ.values()))
     if not conflicts.any():
         return
@@ -253,7 +213,7 @@ def _refuse_conflicts(columns: CandleColumns, rows: RowNumbers, repeats: RowNumb
     raise MarketDataError(
         f"{columns.where(first)}: a candle must be stated once; was stated again in "
         f"{columns.where(second)} with {name} {float(values[second])} instead of "
-        f"{float(values[first])}. Remove one of the two."
+        f"{float(values[first])}. Remove one of the two, or import with --on-conflict first|last."
     )
 
 
@@ -263,7 +223,21 @@ def _row_numbers(columns: CandleColumns) -> IntArray:
     return np.arange(len(columns.time_ns))
 
 
-def _mode_of_differences(times: IntArray) -> int | None:
+def disagree(earlier: FloatArray, later: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell where two statements of one value differ in their first 14 digits.
+
+    Programs print and read the last bit of a number differently; that is no other candle. NaN
+    states nothing: two of them agree, one differs from a number.
+    """
+    same = np.abs(earlier - later) <= 1e-14 * np.abs(earlier)
+    differ: npt.NDArray[np.bool_] = ~(
+        same | (earlier == later) | (np.isnan(earlier) & np.isnan(later))
+    )
+    return differ
+
+
+def mode_of_differences(times: IntArray) -> int | None:
+    """Return the most frequent difference of sorted times, the smallest of several; None of one."""
     if len(times) < 2:
         return None
     lengths, counts = np.unique(np.diff(times), return_counts=True)

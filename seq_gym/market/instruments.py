@@ -6,6 +6,7 @@ Source: spec C8.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,9 @@ KNOWN_QUOTES: Final = (
     "BNB",
 )
 """Quote currencies that end a symbol without a separator."""
+
+_CONTRACT: Final = re.compile(r"[-_](PERP|SWAP|\d{6}|\d{8})$")
+"""Ending of a perpetual or dated contract; what stands before it is base and quote."""
 
 _SEPARATORS: Final = str.maketrans("", "", "-/_")
 
@@ -108,10 +112,15 @@ def split_symbol(symbol: str) -> tuple[str, str]:
     ('BTC', 'USDT')
     >>> split_symbol("eth/btc")
     ('ETH', 'BTC')
+    >>> split_symbol("BTCUSDT_240329")
+    ('BTC', 'USDT')
     """
     name = symbol.strip().upper()
     if not name:
         raise ConfigError("A symbol must have a name; was ''.")
+    pair = _CONTRACT.sub("", name)
+    if pair not in (name, "") and split_symbol(pair)[1]:
+        return split_symbol(pair)
     for separator in "/-_":
         base, found, quote = name.partition(separator)
         if found and base and quote:

@@ -47,6 +47,7 @@ def refuse_broken_series(series: CandleSeries) -> None:
         )
     for column in range(series.num_symbols):
         _refuse_bad_candles(series, column)
+    _refuse_bad_marks(series)
 
 
 def _refuse_bad_shapes(series: CandleSeries) -> None:
@@ -88,10 +89,13 @@ def _refuse_bad_candles(series: CandleSeries, column: int) -> None:
         volume=series.volume[:, column],
         quote_volume=series.quote_volume[:, column],
     )
-    refuse_bad_values(table, there)
-    if not np.isnan(series.close[~there, column]).all():
+    whole = bool(there.all())
+    refuse_bad_values(table, None if whole else there)
+    if not whole and not np.isnan(series.close[~there, column]).all():
         row = int(np.argmax(~there & ~np.isnan(series.close[:, column])))
         raise MarketDataError(f"{table.where(row)}: a row without a candle must hold NaN.")
+    if (series.span[:, column] == 1).all():
+        return  # each of one row, on the grid because the start is
     span = series.span[:, column].astype(np.int64)
     first = rows - span + 1
     off_grid = (series.start_ns + first * series.interval_ns) % (span * series.interval_ns) != 0
@@ -101,4 +105,17 @@ def _refuse_bad_candles(series: CandleSeries, column: int) -> None:
         raise MarketDataError(
             f"{table.where(row)}: a candle must span at least one row, begin within the data and "
             f"at a multiple of its length in UTC; was a span of {span[row]}."
+        )
+
+
+def _refuse_bad_marks(series: CandleSeries) -> None:
+    if series.mark is None:
+        return
+    good = ((series.mark > 0) & (series.mark < np.inf)) | np.isnan(series.mark)
+    if not good.all():
+        row, column = np.argwhere(~good)[0].tolist()
+        raise MarketDataError(
+            f"series, {series.symbols[column]}, row {row}, {format_time(series.time_of(row))}: a "
+            f"mark price must be finite and > 0, or NaN where there is none; was "
+            f"{float(series.mark[row, column])}."
         )

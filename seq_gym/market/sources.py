@@ -1,65 +1,30 @@
-"""Read a file or a frame of another library into a polars frame; say what it is, judge nothing.
+"""Where data comes from: paths, folders, frames of other libraries; and what names tell.
 
-Formats: Parquet, Feather / Arrow IPC, CSV. Columns of a CSV file without a header line are those of
-Binance klines where there are twelve, else "column 0", "column 1" and so on.
+Files are read by `importers`, by their content.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import polars as pl
 
 from seq_gym.errors import ConfigError, MarketDataError, UnknownName
 from seq_gym.market.instruments import KNOWN_QUOTES, split_symbol
 
-__all__ = ["Source", "expand_paths", "is_frame", "is_path", "open_source", "symbol_in_name"]
+__all__ = ["expand_paths", "frame_of", "is_frame", "is_path", "symbol_in_name"]
 
-KLINE_COLUMNS: Final = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-    "ignore",
+_FORMATS: Final = (
+    *(".parquet", ".pq", ".feather", ".ipc", ".arrow"),
+    *(".csv", ".csv.gz", ".tsv", ".json", ".json.gz", ".zip"),
 )
-"""Columns of a Binance kline file, which has no header line before 2025 and on the spot market."""
+"""Endings of the files of a folder that are read; a file that is named is read by its content."""
 
-_READERS: Final[dict[str, Callable[..., pl.LazyFrame]]] = {
-    ".parquet": pl.scan_parquet,
-    ".pq": pl.scan_parquet,
-    ".feather": pl.scan_ipc,
-    ".ipc": pl.scan_ipc,
-    ".arrow": pl.scan_ipc,
-}
-_TEXT: Final = (".csv", ".csv.gz")
-_FORMATS: Final = (*_READERS, *_TEXT)
-_NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-
-
-class Source(NamedTuple):
-    """Rows as they are, and how to name them in messages."""
-
-    rows: pl.LazyFrame
-    name: str
-    """File name, or the kind of frame."""
-    symbol: str | None
-    """Symbol in the file's name or folder, if any."""
-    is_text: bool
-    """A text file: every column is a string, and rows have lines."""
-    first_row: int
-    """Number of the first row: its line in a text file, else 0."""
+_JSON_ROWS: Final = re.compile(rb"\[\s*[\[{]")
 
 
 def is_path(data: object) -> bool:
@@ -81,11 +46,14 @@ def expand_paths(data: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         MarketDataError: There is no such file, or none in the folder.
+        UnknownName: There is no such file, and its ending is of no format.
     """
     path = Path(data)
     if not path.is_dir():
+        if not path.is_file() and _suffix(path) not in _FORMATS:
+            raise UnknownName("file format", _suffix(path) or path.name, _FORMATS)
         return [path]
-    files = sorted(p for p in path.rglob("*") if p.is_file() and _suffix(p) in _FORMATS)
+    files = sorted(p for p in path.rglob("*") if p.is_file() and _is_candle_file(p))
     if not files:
         raise MarketDataError(
             f"A folder of candles must hold files of {', '.join(_FORMATS)}; {path} has none."
@@ -93,25 +61,18 @@ def expand_paths(data: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def open_source(data: Any) -> Source:
-    """Open a file or a frame without reading more than its beginning.
-
-    Args:
-        data: A path, or a frame of polars, pandas or Arrow.
+def frame_of(data: Any) -> tuple[pl.LazyFrame, str]:
+    """Return a frame of polars, pandas or Arrow as a lazy one, and how messages name it.
 
     Raises:
-        MarketDataError: The file is not there or cannot be read.
-        UnknownName: The file's format is not known.
-        ConfigError: The data is neither a path nor a frame.
+        ConfigError: The data is no frame.
     """
-    if is_path(data):
-        return _open_file(Path(data))
     if not is_frame(data):
         raise ConfigError(
             "Candles must be a path, a polars, pandas or Arrow frame, a mapping of symbols to "
             f"those, or a CandleSeries; was {type(data).__name__}."
         )
-    return Source(_frame(data).lazy(), f"{_library(data)} frame", None, False, 0)
+    return _frame(data).lazy(), f"{_library(data)} frame"
 
 
 def symbol_in_name(path: Path) -> str | None:
@@ -135,49 +96,13 @@ def symbol_in_name(path: Path) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _open_file(path: Path) -> Source:
+def _is_candle_file(path: Path) -> bool:
     suffix = _suffix(path)
-    if suffix not in _FORMATS:
-        raise UnknownName("file format", suffix or path.name, _FORMATS)
-    if not path.is_file():
-        raise MarketDataError(f"A candle file must exist; {path} does not.")
-    symbol = symbol_in_name(path)
-    try:
-        if suffix in _TEXT:
-            rows, first_line = _read_text(path)
-            return Source(rows, path.name, symbol, True, first_line)
-        rows = _READERS[suffix](path)
-        rows.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise MarketDataError(
-            f"{path.name} cannot be read as {suffix}: {_first_line(error)}"
-        ) from error
-    return Source(rows, path.name, symbol, False, 0)
-
-
-def _read_text(path: Path) -> tuple[pl.LazyFrame, int]:
-    # As strings: what is a number, and in which row it is not, is for the reader of the columns.
-    rows = pl.read_csv(path, has_header=False, infer_schema=False)
-    if rows.is_empty():
-        raise MarketDataError(f"{path.name} must have rows; was empty.")
-    header = [str(cell or "").strip() for cell in rows.row(0)]
-    has_header = not any(_NUMBER.fullmatch(cell) for cell in header)
-    if has_header:
-        names = _distinct(header)
-    elif len(header) == len(KLINE_COLUMNS):
-        names = list(KLINE_COLUMNS)
-    else:
-        names = [f"column {position}" for position in range(len(header))]
-    named = rows.rename(dict(zip(rows.columns, names, strict=True)))
-    return named[int(has_header) :].lazy(), 1 + int(has_header)
-
-
-def _distinct(header: Iterable[str]) -> list[str]:
-    """Name columns without a name, or with one that was used before, by their position."""
-    named: list[str] = []
-    for position, name in enumerate(header):
-        named.append(name if name and name not in named else f"column {position}")
-    return named
+    if suffix != ".json":
+        return suffix in _FORMATS
+    # Folders hold JSON of many kinds, such as settings and manifests; rows are a list of lists.
+    with path.open("rb") as file:
+        return _JSON_ROWS.search(file.read(4096)) is not None
 
 
 def _frame(data: Any) -> pl.DataFrame | pl.LazyFrame:
@@ -202,11 +127,6 @@ def _with_index(data: Any) -> Any:
 
 def _library(data: object) -> str:
     return type(data).__module__.partition(".")[0]
-
-
-def _first_line(error: Exception) -> str:
-    """Leave out a library's advice about its own arguments."""
-    return str(error).partition("\n")[0]
 
 
 def _suffix(path: Path) -> str:
