@@ -1,4 +1,4 @@
-"""Facts of the market: candles, instruments, funding; immutable, checked, with a fingerprint."""
+"""Facts of the market: candles, instruments, funding, marks; immutable, checked, fingerprinted."""
 
 from seq_gym.market.candles import CandleSeries, Gap
 from seq_gym.market.columns import CandleColumns
@@ -6,6 +6,8 @@ from seq_gym.market.funding import FundingRates
 from seq_gym.market.handmade import candles_from_rows, ramp_candles
 from seq_gym.market.instruments import Instrument, split_symbol
 from seq_gym.market.load import load_candles
+from seq_gym.market.mark import MarkPrices
+from seq_gym.market.store import Store
 from seq_gym.market.synthetic import synthetic_candles
 from seq_gym.market.windows import (
     Splits,
@@ -21,7 +23,9 @@ __all__ = [
     "FundingRates",
     "Gap",
     "Instrument",
+    "MarkPrices",
     "Splits",
+    "Store",
     "Window",
     "candles_from_rows",
     "load_candles",

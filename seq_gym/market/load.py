@@ -12,6 +12,8 @@ from seq_gym.errors import ConfigError
 from seq_gym.market.candles import CandleSeries
 from seq_gym.market.columns import CandleColumns, clean_columns
 from seq_gym.market.instruments import Instrument
+from seq_gym.market.mark import read_marks
+from seq_gym.market.store import store_of
 from seq_gym.times import IntervalLike, TimeLike, parse_interval
 
 __all__ = ["load_candles"]
@@ -28,14 +30,18 @@ def load_candles(
     extra: Sequence[str] = (),
     tz: str | None = None,
     funding: Mapping[str, Any] | None = None,
+    mark: Mapping[str, Any] | None = None,
     instruments: Iterable[Instrument] = (),
 ) -> CandleSeries:
     """Load candles from wherever they are.
 
     Args:
-        data: A path (Parquet, Feather, CSV), a folder of such files, a polars, pandas or Arrow
-            frame, a list of these, a mapping of symbols to these, or a CandleSeries. A frame may
-            hold many symbols in a column ``symbol``.
+        data: A path (CSV, JSON, Parquet, Feather; also zip and gzip; the format is found by the
+            content), a folder of such files, a polars, pandas or Arrow frame, a list of these, a
+            mapping of symbols to these, or a CandleSeries. A file or frame may hold many symbols
+            in a column ``symbol``. Or a store: a `Store`, its folder, "store" for the one that
+            SIM_STORE names, "store:PATH" or "s3://bucket/prefix"; its funding rates and mark
+            prices come along.
         symbols: Symbols wanted, in this order. It also names the symbol of a file or frame that
             states none, neither in a column nor in its file name.
         interval: The grid; None = the finest interval of the data. Finer data is resampled,
@@ -48,6 +54,7 @@ def load_candles(
         tz: Zone of times that state none. Without it, datetimes are UTC, and wall-clock text is
             refused.
         funding: Funding rates by symbol: a path, a frame, or FundingRates.
+        mark: Mark price candles by symbol: a path, a frame, or MarkPrices.
         instruments: Instruments of some symbols; the others follow from their names.
 
     Raises:
@@ -57,9 +64,15 @@ def load_candles(
     Source: C4, C7, C8, M5.
     """
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
+    store = store_of(data)
     if isinstance(data, CandleSeries):
-        _refuse_reading(columns=columns, extra=extra, tz=tz)
+        _refuse_reading("a CandleSeries", columns=columns, extra=extra, tz=tz)
         series = data
+    elif store is not None:
+        _refuse_reading("a store", columns=columns, tz=tz)
+        series = store.load(
+            symbols=wanted, interval=interval, start=start, end=end, extra=list(extra) or None
+        )
     else:
         tables = _read_tables(data, wanted, columns or {}, extra, tz)
         wanted_ns = None if interval is None else parse_interval(interval)
@@ -69,6 +82,8 @@ def load_candles(
         series = series.resample(interval)
     if funding:
         series = _with_funding(series, funding, tz)
+    if mark:
+        series = series.with_mark({name: read_marks(data, name, tz) for name, data in mark.items()})
     if wanted is None and start is None and end is None:
         return series
     return series.select(wanted, start, end)
@@ -102,11 +117,11 @@ def _read_tables(
     tz: str | None,
 ) -> list[CandleColumns]:
     # Imported here, because polars takes a third of a second: a synthetic market needs none.
+    from seq_gym.market.importers import ReadOptions
     from seq_gym.market.reading import read_tables
-    from seq_gym.market.schema import Reading
 
-    reading = Reading(columns=columns, extra=tuple(extra), tz=tz)
-    return list(read_tables(data, wanted, reading))
+    options = ReadOptions(columns=columns, extra=tuple(extra), tz=tz)
+    return list(read_tables(data, wanted, options))
 
 
 def _with_funding(series: CandleSeries, funding: Mapping[str, Any], tz: str | None) -> CandleSeries:
@@ -115,7 +130,7 @@ def _with_funding(series: CandleSeries, funding: Mapping[str, Any], tz: str | No
     return series.with_funding({name: read_rates(rates, tz) for name, rates in funding.items()})
 
 
-def _refuse_reading(**arguments: Any) -> None:
+def _refuse_reading(of: str, **arguments: Any) -> None:
     for name, value in arguments.items():
         if value:
-            raise ConfigError(f"{name} must be left out for a CandleSeries; was {value!r}.")
+            raise ConfigError(f"{name} must be left out for {of}; was {value!r}.")

@@ -29,14 +29,16 @@ def some_rows(draw):
 
 
 def slow_twin(rows, first_minute, size):
-    """One bucket after another, in plain Python: time of the bucket -> candle."""
-    has_volume = any(row is not None and row[4] > 0 for row in rows)
+    """One bucket after another, in plain Python: time of the bucket -> candle.
+
+    Rows state their volume, so that one without any did not trade, even where none of them did.
+    """
     buckets, started = {}, False
     last_whole = (first_minute + len(rows)) // size
     for bucket in range(-(-first_minute // size), last_whole):
         inner = [rows[bucket * size - first_minute + i] for i in range(size)]
         there = [row for row in inner if row is not None]
-        traded = [row for row in there if row[4] > 0 or not has_volume]
+        traded = [row for row in there if row[4] > 0]
         started = started or (inner[0] is not None and inner[0] in traded)
         if not there or not started:
             continue

@@ -1,0 +1,29 @@
+"""The store of market data: typed Parquet with a manifest per table, in a folder or on S3."""
+
+from seq_gym.market.store.doors import is_store_name, load_until, load_window, store_of
+from seq_gym.market.store.layout import Kind, TableKey
+from seq_gym.market.store.merging import OnConflict
+from seq_gym.market.store.place import OnWait
+from seq_gym.market.store.ranges import Coverage, DataRange, TableInfo
+from seq_gym.market.store.reports import ImportReport, OnProgress, Progress
+from seq_gym.market.store.store import Store
+from seq_gym.market.store.verifying import Fault
+
+__all__ = [
+    "Coverage",
+    "DataRange",
+    "Fault",
+    "ImportReport",
+    "Kind",
+    "OnConflict",
+    "OnProgress",
+    "OnWait",
+    "Progress",
+    "Store",
+    "TableInfo",
+    "TableKey",
+    "is_store_name",
+    "load_until",
+    "load_window",
+    "store_of",
+]
