@@ -15,7 +15,7 @@ from seq_gym import Feature, Session, load_candles
 from seq_gym.checks import LookAheadError, altered_after, check_no_lookahead
 from seq_gym.checks.doors import differences
 from seq_gym.errors import ConfigError
-from seq_gym.market import CandleSeries
+from seq_gym.market import CandleSeries, synthetic_candles
 from tests.envs.worlds import CANDLE, FOUR_COARSE, FOUR_ROUGH, KINDS, ONE, ONE_ROUGH, make
 
 REAL = "binance_spot_BTCUSDT_1h_2017-08_2024-04.parquet"
@@ -95,6 +95,78 @@ def test_a_coarse_candle_shows_nothing_before_it_closes(account: str) -> None:
     assert report.num_fills > 5
 
 
+LONGER: dict[str, Any] = {
+    "1h": {"look_back": 3, "features": ["log_return", "close_position"]},
+    "1d": {"look_back": 2, "features": ["log_return", "close_position"]},
+}
+"""Hours and days beside the minutes."""
+
+THREE_DAYS = synthetic_candles(
+    ("BTCUSDT",), "1m", "2025-01-01T20:00", num_candles=4 * 1440 + 400, seed=8
+)
+
+
+@pytest.mark.parametrize("observation", ["flat", "dict"])
+def test_no_timeframe_looks_ahead(observation: str) -> None:
+    env = make(
+        data=THREE_DAYS,
+        action="ladder",
+        features=["log_return"],
+        timeframes=LONGER,
+        observation=observation,
+        candles_per_step=47,
+        episode_steps=None,
+    )
+    # A day is told only at its midnight: cuts right before, at and after one, and inside the day.
+    midnight = 4 * 60 + 4 * 1440
+    cuts = [midnight - 200, midnight - 60, midnight - 1, midnight, midnight + 30]
+    start = midnight - 7 * 47 - 1
+    report = check_no_lookahead(env, steps=12, cuts=cuts, options={"start": start})
+    assert report.num_fills > 0
+    # The check did hear of the hours and of the day, after they had closed.
+    assert not [name for name in report.unmoved if "close_position" in name]
+
+
+@pytest.mark.parametrize("data", [FOUR_ROUGH, FOUR_COARSE], ids=["rough", "coarse"])
+def test_no_timeframe_of_many_symbols_looks_ahead(data: CandleSeries) -> None:
+    few = {"look_back": 2, "features": ["log_return", "close_position"]}
+    longer = {"timeframes": {"5m": few, "15m": few}}
+    env = make("seq_gym/Portfolio-v0", data=data, **few, **longer)
+    report = check_no_lookahead(env, steps=30, cuts=6, options={"start": 205})
+    assert report.num_fills > 5
+
+
+def test_minutes_hours_and_days_of_real_candles_show_nothing_ahead(shared_data: Path) -> None:
+    path = shared_data / "candles" / "binance_spot_BTCUSDT_1m_2025-05_2025-08.parquet"
+    series = load_candles(path, symbols="BTCUSDT", end="2025-05-27")
+    env = make(data=series, timeframes=LONGER, candles_per_step=60, episode_steps=None)
+    midnight = 4 * 1440
+    report = check_no_lookahead(
+        env,
+        steps=30,
+        cuts=[midnight - 1, midnight, midnight + 719],
+        options={"start": midnight - 61},
+    )
+    assert not [name for name in report.unmoved if "close_position" in name]
+
+
+def test_funding_and_mark_prices_show_nothing_ahead() -> None:
+    rng = np.random.default_rng(3)
+    basis = 1.0 + rng.normal(0.0, 1e-3, ONE_ROUGH.close.shape)
+    mark = np.where(rng.random(basis.shape) < 0.9, ONE_ROUGH.close * basis, np.nan)
+    env = make(
+        data=replace(ONE_ROUGH, mark=mark),
+        features=["funding_bps", "mark_basis_bps", Feature("own", "mark / open", 0.0, 3.0)],
+        timeframes={"5m": {"look_back": 2, "features": ["funding_bps", "mark_basis_bps"]}},
+        account="margin",
+        action="ladder",
+        candles_per_step=3,
+    )
+    report = check_no_lookahead(env, steps=30, cuts=5)
+    assert report.num_fills > 5
+    assert not [name for name in report.unmoved if "feature" in name]
+
+
 def test_many_candles_in_a_step_show_nothing_ahead() -> None:
     env = make(data=ONE_ROUGH, candles_per_step=7, episode_steps=20)
     assert check_no_lookahead(env, steps=20).num_fills > 0
@@ -156,6 +228,27 @@ def test_a_feature_that_leaks_two_candles_is_named_at_the_second_to_last_too() -
 
     error = leaks_of(planted, cuts=[200, 210], options={"start": 190})
     assert error.leaks[0].cursor == 199
+
+
+@pytest.mark.parametrize("observation", ["flat", "dict"])
+@pytest.mark.parametrize(("name", "index"), [("1h", 0), ("1d", 1)])
+def test_a_window_with_the_candle_that_is_still_running_is_caught_and_named(
+    name: str, index: int, observation: str
+) -> None:
+    def planted(series: CandleSeries) -> gymnasium.Env[Any, Any]:
+        env = make(data=series, timeframes=LONGER, observation=observation)
+        # Its window ends with the hour, or the day, that has opened and not closed.
+        table = env.unwrapped._core.timeframes
+        table["offset"][index] -= table["multiple"][index]
+        return env
+
+    midnight = 4 * 60 + 3 * 1440
+    error = leaks_of(planted, series=THREE_DAYS, steps=5, options={"start": midnight + 100})
+    assert {leak.what for leak in error.leaks} == {
+        f"observation: feature {feature!r} of BTCUSDT in {name}"
+        for feature in ("log_return", "close_position")
+    }
+    assert error.leaks[0].step == 0
 
 
 class PeekingReward(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -301,6 +394,13 @@ def test_a_ready_made_array_is_refused_because_nothing_can_be_said_of_it() -> No
         check_no_lookahead(env)
 
 
+def test_a_ready_made_array_in_a_timeframe_is_refused_too() -> None:
+    array = Feature("array", np.zeros(ONE.num_candles // 5))
+    env = make(timeframes={"5m": {"look_back": 2, "features": [array]}})
+    with pytest.raises(ConfigError, match=r"'array' must be an expression.*Give a function"):
+        check_no_lookahead(env)
+
+
 def test_an_environment_that_does_not_read_the_market_given_is_refused() -> None:
     with pytest.raises(ConfigError, match="must read the market"):
         check_no_lookahead(lambda _: make(data=ONE), series=ONE)
@@ -334,9 +434,10 @@ def test_the_environment_given_is_not_touched() -> None:
 
 
 def test_an_altered_market_differs_in_every_value_after_the_cut_and_in_none_before() -> None:
-    changed = altered_after(ONE_ROUGH, 200)
-    for name in ("open", "high", "low", "close", "funding"):
-        was, now = getattr(ONE_ROUGH, name), getattr(changed, name)
+    market = replace(ONE_ROUGH, mark=ONE.close)
+    changed = altered_after(market, 200)
+    for name in ("open", "high", "low", "close", "funding", "mark"):
+        was, now = getattr(market, name), getattr(changed, name)
         np.testing.assert_array_equal(was[:200], now[:200])
         there = ONE_ROUGH.valid[200:]
         assert (was[200:][there] != now[200:][there]).all(), name

@@ -36,9 +36,9 @@ def altered_after(
 ) -> CandleSeries:
     """Return a copy in which every value that is not known at a cursor is another one.
 
-    Prices are moved by `scale` and by noise, volumes and funding rates redrawn, custom columns
-    moved; candles that did not trade may trade and the other way round. Every candle stays valid
-    (C7), and which candles exist stays as it is.
+    Prices and mark prices are moved by `scale` and by noise, volumes and funding rates redrawn,
+    custom columns moved; candles that did not trade may trade and the other way round. Every candle
+    stays valid (C7), and which candles exist stays as it is.
 
     Args:
         series: The candles.
@@ -56,9 +56,11 @@ def altered_after(
     high = np.maximum(opened, close) * (1.0 + rng.uniform(0.0001, 0.02, shape))
     low = np.minimum(opened, close) * (1.0 - rng.uniform(0.0001, 0.02, shape))
     volume = _other_volume(series, cursor, rng)
-    funding = None
+    funding, mark = None, None
     if series.funding is not None:
         funding = _joined(series.funding, cursor, rng.normal(0.0, 0.001, shape))
+    if series.mark is not None:
+        mark = _joined(series.mark, cursor, _other_mark(series.mark[cursor:], close, scale, rng))
     after: dict[str, Any] = {"open": opened, "high": high, "low": low, "close": close}
     after |= {"volume": volume, "quote_volume": volume * close}
     changed: dict[str, Any] = {
@@ -68,6 +70,7 @@ def altered_after(
         series,
         **changed,
         funding=funding,
+        mark=mark,
         extra={
             name: _joined(values, cursor, values[cursor:] * scale + rng.normal(0.0, 1.0, shape))
             for name, values in series.extra.items()
@@ -92,7 +95,12 @@ def jumped_after(series: CandleSeries, cursor: int, *, scale: float) -> CandleSe
         for name in ("open", "high", "low", "close")
     }
     quote_volume = _joined(series.quote_volume, cursor, series.volume[cursor:] * still)
-    return replace(series, **changed, quote_volume=quote_volume, funding=None)
+    funding, mark = None, None
+    if series.funding is not None:  # what was paid stays known; from here on nothing is
+        funding = _joined(series.funding, cursor, np.zeros_like(series.funding[cursor:]))
+    if series.mark is not None:
+        mark = _joined(series.mark, cursor, np.where(np.isnan(series.mark[cursor:]), np.nan, price))
+    return replace(series, **changed, quote_volume=quote_volume, funding=funding, mark=mark)
 
 
 def _last_price(series: CandleSeries, cursor: int, symbol: int) -> float:
@@ -105,6 +113,12 @@ def _last_price(series: CandleSeries, cursor: int, symbol: int) -> float:
 
 def _joined(values: Floats, cursor: int, after: Floats) -> Floats:
     return np.concatenate([values[:cursor], after])
+
+
+def _other_mark(old: Floats, close: Floats, scale: float, rng: np.random.Generator) -> Floats:
+    """Return other mark prices where there were some, near the other closes."""
+    near = np.where(np.isnan(close), old * scale, close)
+    return np.where(np.isnan(old), np.nan, near * np.exp(rng.normal(0.0, 0.005, old.shape)))
 
 
 def _other_volume(series: CandleSeries, cursor: int, rng: np.random.Generator) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
@@ -93,23 +93,29 @@ def observation_names(env: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
     settings = getattr(env.unwrapped, "settings", None)
     if not isinstance(settings, EnvSettings):
         return ()
-    symbols, window = settings.series.symbols, range(settings.look_back)
-    names = [
-        f"observation: feature {feature!r} of {symbol}"
-        for _ in window
-        for symbol in symbols
-        for feature in settings.matrix.names
-    ]
+    symbols = settings.series.symbols
+    names = _window_names(symbols, settings.matrix.names, settings.look_back)
+    for each in settings.timeframes:
+        names += _window_names(symbols, each.matrix.names, each.look_back, f" in {each.name}")
     names += [f"observation: {column!r}" for column in ACCOUNT_COLUMNS]
     names += [f"observation: {c!r} of {symbol}" for symbol in symbols for c in SYMBOL_COLUMNS]
     return tuple(names)
 
 
+def _window_names(
+    symbols: Sequence[str], features: Sequence[str], look_back: int, where: str = ""
+) -> list[str]:
+    row = [f"observation: feature {f!r} of {symbol}{where}" for symbol in symbols for f in features]
+    return row * look_back
+
+
 def flat_observation(observation: Any) -> Any:
     """Return an observation as one row of numbers, whatever its shape; None if it is none."""
-    if isinstance(observation, Mapping) and set(observation) == {"window", "portfolio"}:
-        parts = [np.asarray(observation[name]).ravel() for name in ("window", "portfolio")]
-        return np.concatenate(parts)
+    if isinstance(observation, Mapping) and {"window", "portfolio"} <= set(observation):
+        longer = [name for name in observation if name not in ("window", "portfolio")]
+        if all(name.startswith("window_") for name in longer):
+            names = ("window", *longer, "portfolio")
+            return np.concatenate([np.asarray(observation[name]).ravel() for name in names])
     return np.asarray(observation).ravel() if isinstance(observation, np.ndarray) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
@@ -42,13 +42,21 @@ def maker_of(env: Env | MakeEnv, series: CandleSeries | None) -> tuple[MakeEnv, 
             "env must be one of seq_gym made by gymnasium.make, to be made again on other data; "
             f"was {env}. Give a function from a CandleSeries to an environment, and series."
         )
-    arrays = [name for name, is_array in _features(spec.kwargs.get("features", ())) if is_array]
+    arrays = [name for name, is_array in _all_features(spec.kwargs) if is_array]
     if arrays:
         raise ConfigError(
             f"feature {arrays[0]!r} must be an expression to be made again on other data; was an "
             f"array. Give a function from a CandleSeries to an environment, and series."
         )
     return (lambda market: gymnasium.make(spec, data=market)), settings.series
+
+
+def _all_features(arguments: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
+    """Yield those of the window, and of every timeframe."""
+    yield from _features(arguments.get("features", ()))
+    for asked in (arguments.get("timeframes") or {}).values():
+        if isinstance(asked, Mapping):
+            yield from _features(asked.get("features", ()))
 
 
 def _features(features: Any) -> Iterable[tuple[str, bool]]:

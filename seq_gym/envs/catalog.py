@@ -85,6 +85,10 @@ class CandleTradingEnv(TradingEnv):
     profit, drawdown, progress, working orders, and listed, weight, unrealised profit and age of the
     position; `observation="dict"` gives `{"window", "portfolio"}`. All bounds are finite.
 
+    `timeframes={"1h": 24, "1d": 7}` puts the last 24 hours and the last 7 days that have closed (in
+    UTC; today's is never seen) after the window, the finest first, each with features of its own;
+    in a dict as `"window_1h"` and `"window_1d"`. An episode then starts where all of them are full.
+
     ## Rewards
     `reward` names a term or weighs several: `pnl`, `log_return`, `differential_sharpe`,
     `differential_sortino`, `drawdown_penalty`, `turnover_cost`, `holding_cost`; or it is a function
@@ -122,6 +126,8 @@ class CandleTradingEnv(TradingEnv):
         features: "default", "full", or a list of feature names and own features
             (seq_gym.envs.features).
         look_back: Candles in the window.
+        timeframes: Windows of longer candles beside it, finished ones only: `{"1h": 24}` or
+            `{"1h": {"look_back": 24, "features": "default"}}`; multiples of the candle length.
         observation: "flat" or "dict".
         reward: Term name, `{name: weight}`, or a function `(before, after) -> float64 [N]`.
         reward_terms: Also report every named term of each step.
@@ -157,6 +163,7 @@ class CandleTradingEnv(TradingEnv):
         action: str = "discrete",
         features: Any = "default",
         look_back: int = 30,
+        timeframes: Mapping[str, Any] | None = None,
         observation: str = "flat",
         reward: str | Mapping[str, float] | Reward = "log_return",
         reward_terms: bool = False,
@@ -220,6 +227,8 @@ class PortfolioEnv(TradingEnv):
         candles_per_step: Candles that pass in one step.
         features: "default", "full", or a list of feature names and own features.
         look_back: Candles in the window.
+        timeframes: Windows of longer candles beside it, finished ones only: `{"1h": 24}` or
+            `{"1h": {"look_back": 24, "features": "default"}}`; multiples of the candle length.
         observation: "flat" or "dict".
         reward: Term name, `{name: weight}`, or a function `(before, after) -> float64 [N]`.
         reward_terms: Also report every named term of each step.
@@ -250,6 +259,7 @@ class PortfolioEnv(TradingEnv):
         candles_per_step: int = 1,
         features: Any = "default",
         look_back: int = 30,
+        timeframes: Mapping[str, Any] | None = None,
         observation: str = "flat",
         reward: str | Mapping[str, float] | Reward = "log_return",
         reward_terms: bool = False,

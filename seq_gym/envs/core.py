@@ -14,8 +14,8 @@ from seq_gym.engine.batch import Batch
 from seq_gym.engine.layout import Table, new_table
 from seq_gym.envs import kernel
 from seq_gym.envs.actions import ACTION_KINDS, action_space, order_masks
-from seq_gym.envs.layout import ENV_CONTEXT, ENV_STATE, NUM_TERMS
-from seq_gym.envs.observations import observation_space, portfolio_size
+from seq_gym.envs.layout import ENV_CONTEXT, ENV_STATE, NUM_TERMS, TIMEFRAME
+from seq_gym.envs.observations import ObservedWindow, observation_space, portfolio_size
 from seq_gym.envs.rewards import BatchView, Reward
 from seq_gym.envs.settings import EnvSettings, _cursor
 from seq_gym.errors import ConfigError, UsageError
@@ -46,6 +46,26 @@ def checked_seed(seed: int, num_envs: int = 1) -> int:
     if not 0 <= seed <= 2**63 - num_envs:
         raise ConfigError(f"seed must be from 0 to {2**63 - num_envs}; was {seed}.")
     return seed
+
+
+def _windows(settings: EnvSettings) -> tuple[ObservedWindow, ...]:
+    """Return the windows of an observation, in their order."""
+    longer = [
+        ObservedWindow(f"window_{each.name}", each.matrix, each.look_back)
+        for each in settings.timeframes
+    ]
+    return (ObservedWindow("window", settings.matrix, settings.look_back), *longer)
+
+
+def _timeframe_table(settings: EnvSettings) -> Table:
+    """Write what the kernel reads of each timeframe; the settings keep the arrays alive."""
+    table = new_table(TIMEFRAME, len(settings.timeframes))
+    for row, each in zip(table, settings.timeframes, strict=True):
+        values = each.matrix.values
+        row["features"], row["row_bytes"] = values.ctypes.data, values.strides[0]
+        row["offset"], row["multiple"] = each.offset, each.multiple
+        row["look_back"], row["window_bytes"] = each.look_back, each.look_back * values.strides[0]
+    return table
 
 
 class EnvBatch:
@@ -92,11 +112,11 @@ class EnvBatch:
         self.action_space = action_space(
             settings.action, series.num_symbols, settings.levels, settings.offsets_bps
         )
+        self.windows = _windows(settings)
         self.observation_space = observation_space(
-            settings.observation, settings.matrix, settings.look_back, series.num_symbols
+            settings.observation, self.windows, series.num_symbols
         )
-        features = settings.matrix.values.shape[2]
-        self.window_floats = settings.look_back * series.num_symbols * features
+        self.window_floats = sum(each.num_floats for each in self.windows)
         self.row_floats = self.window_floats + portfolio_size(series.num_symbols)
         self.action_width = int(np.prod(self.action_space.shape or (1,)))
         whole = settings.action in ("discrete", "ladder", "order")
@@ -110,7 +130,8 @@ class EnvBatch:
         self.terms = np.zeros((num_envs, NUM_TERMS)) if settings.reward_terms else None
         self._final_observations = np.zeros((num_envs, self.row_floats), np.float32)
         self._levels = np.array(settings.levels + settings.offsets_bps, np.float64)
-        self._ready = np.ascontiguousarray(settings.matrix.ready, np.int64)
+        self._ready = np.ascontiguousarray(settings.full_at, np.int64)
+        self.timeframes = _timeframe_table(settings)
         self.context = new_table(ENV_CONTEXT, 1)
         self._write_context(autoreset)
         self.address: int = self.context.ctypes.data
@@ -134,7 +155,9 @@ class EnvBatch:
         env.levels = self._levels.ctypes.data
         env.num_levels = len(settings.levels)
         env.row_bytes = settings.matrix.values.strides[0]
-        env.window_bytes = self.window_floats * 4
+        env.window_bytes = self.windows[0].num_floats * 4
+        env.timeframes = self.timeframes.ctypes.data
+        env.num_timeframes = len(self.timeframes)
         env.look_back = settings.look_back
         env.window_floats = self.window_floats
         env.observation_floats = self.row_floats
@@ -191,11 +214,12 @@ class EnvBatch:
         """Give rows of floats the shape of the observation space (views, no copy)."""
         if self.settings.observation == "flat":
             return rows
-        window = self.observation_space["window"].shape  # type: ignore[index]
-        return {
-            "window": rows[..., : self.window_floats].reshape(rows.shape[:-1] + window),
-            "portfolio": rows[..., self.window_floats :],
-        }
+        shaped, at = {}, 0
+        for each in self.windows:
+            part = rows[..., at : at + each.num_floats]
+            shaped[each.key] = part.reshape(rows.shape[:-1] + each.shape)
+            at += each.num_floats
+        return {**shaped, "portfolio": rows[..., at:]}
 
     @property
     def final_rows(self) -> NDArray[np.float32]:

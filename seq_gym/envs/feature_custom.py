@@ -41,10 +41,11 @@ class Feature:
     Attributes:
         name: Its name; not one of the built-in ones.
         values: A `polars.Expr` over the columns open, high, low, close, volume, quote_volume,
-            funding, open_time (Datetime, UTC) and the series' extra columns; or the same as SQL
-            text, e.g. "ln(close / open)"; or an array [T] (one column for all symbols) or [T, S]
-            over the rows of the series' grid, row t **known at** the close of candle t. NaN and
-            null mean "not known": the last value stays, 0 before the first.
+            funding, mark (where the series has them), open_time (Datetime, UTC) and the series'
+            extra columns; or the same as SQL text, e.g. "ln(close / open)"; or an array [T] (one
+            column for all symbols) or [T, S] over the rows of the series' grid, row t **known at**
+            the close of candle t. NaN and null mean "not known": the last value stays, 0 before
+            the first.
         low, high: Finite bounds; values beyond are clipped.
 
     Raises:
@@ -185,8 +186,10 @@ def _frame(series: CandleSeries, symbol: int, rows: NDArray[np.intp]) -> pl.Data
     columns = {name: values[rows, symbol] for name, values in series.extra.items()}
     for name in ("open", "high", "low", "close", "volume", "quote_volume"):
         columns[name] = getattr(series, name)[rows, symbol]
-    if series.funding is not None:
-        columns["funding"] = series.funding[rows, symbol]
+    for name in ("funding", "mark"):
+        table = getattr(series, name)
+        if table is not None:
+            columns[name] = table[rows, symbol]
     frame = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None))
     times = pl.Series("open_time", open_ns).cast(pl.Datetime("ns", "UTC"))
     return frame.with_columns(times)

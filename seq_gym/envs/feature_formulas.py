@@ -28,6 +28,7 @@ __all__ = [
     "day_phase",
     "funding_bps",
     "macd",
+    "mark_basis_bps",
     "momentum",
     "realized_volatility",
     "scaled",
@@ -54,6 +55,7 @@ class FeatureColumns:
         volume: float64 [M], base; 0 where the source has none.
         close_ns: int64 [M], when the candle is known (UNIX ns, UTC).
         funding: float64 [M], funding rates paid in the candle (frac); 0 where there are none.
+        mark: float64 [M], mark price known at the close, quote; NaN where there is none.
     """
 
     open: Floats
@@ -63,6 +65,7 @@ class FeatureColumns:
     volume: Floats
     close_ns: NDArray[np.int64]
     funding: Floats
+    mark: Floats
 
     def elapsed_years(self) -> Floats:
         """Return float64 [M]: time since the previous candle's close, in years of 365 days."""
@@ -148,6 +151,11 @@ def funding_bps(c: FeatureColumns) -> Floats:
     last_row = np.maximum.accumulate(np.where(c.funding != 0.0, np.arange(len(c.funding)), -1))
     rate: Floats = np.where(last_row >= 0, c.funding[last_row], 0.0) * 1e4
     return rate
+
+
+def mark_basis_bps(c: FeatureColumns) -> Floats:
+    """Return mark price / close - 1 in basis points; NaN where there is no mark price."""
+    return (c.mark / c.close - 1.0) * 1e4
 
 
 def _phase(c: FeatureColumns, period_ns: int, offset_ns: int = 0) -> Floats:

@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class FeatureSpec:
         doc: What it measures, and its unit.
         compute: Maps one symbol's columns to float64 [M]; NaN before the look-back is full.
         on_grid: Computed on every row of the grid, missing candles included.
+        table: Table that the series must have for it, "funding" or "mark"; None where none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class FeatureSpec:
     doc: str
     compute: Compute
     on_grid: bool = False
+    table: Literal["funding", "mark"] | None = None
 
 
 def _plain(
@@ -73,10 +76,11 @@ def _plain(
     doc: str,
     compute: Compute,
     on_grid: bool = False,
+    table: Literal["funding", "mark"] | None = None,
 ) -> FeatureSpec:
     return FeatureSpec(
         name=name, low=low, high=high, warmup=warmup, window=None, doc=doc, compute=compute,
-        on_grid=on_grid,
+        on_grid=on_grid, table=table,
     )  # fmt: skip
 
 
@@ -116,8 +120,15 @@ _PLAIN = (
     ),
     _plain(
         "funding_bps", -300.0, 300.0, 1,
-        "Latest funding rate that was not zero, in basis points; 0 where the data has no funding.",
-        formulas.funding_bps, on_grid=True,
+        "Last known funding rate that was not zero, in basis points: of the latest candle in which "
+        "one was stamped (their sum, where several were), 0 before the first. Needs funding rates.",
+        formulas.funding_bps, on_grid=True, table="funding",
+    ),
+    _plain(
+        "mark_basis_bps", -500.0, 500.0, 1,
+        "Mark price over close, minus 1, in basis points; the last one known where a candle has "
+        "no mark price. Needs mark prices.",
+        formulas.mark_basis_bps, table="mark",
     ),
     _plain(
         "time_of_day_sin", -1.0, 1.0, 1,

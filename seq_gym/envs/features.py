@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 # Part of the fingerprint: raise it whenever a formula changes its values.
 _FORMULAS = "seq_gym.features/1"
-_CACHE_SIZE = 8
+_CACHE_SIZE = 16
 # Above this share of clipped values the bounds hide what the feature says: worth a warning.
 _CLIPPED_FRAC = 1e-3
 # A value beyond its bound by less than this share of the range is rounding, not clipping.
@@ -187,6 +187,7 @@ def _content_key(column: FeatureSpec | Feature) -> str:
 
 def _build(series: CandleSeries, columns: list[FeatureSpec | Feature]) -> FeatureMatrix:
     num_symbols, num_features = series.num_symbols, len(columns)
+    _refuse_missing_tables(series, columns)
     values = np.zeros((series.num_candles + 1, num_symbols, num_features), dtype=np.float32)
     ready = np.zeros(num_symbols, dtype=np.int64)
     num_clipped = np.zeros(num_features)
@@ -218,6 +219,28 @@ def _build(series: CandleSeries, columns: list[FeatureSpec | Feature]) -> Featur
         clipped_frac=clipped_frac,
         fingerprint=_fingerprint(columns),
     )
+
+
+def _refuse_missing_tables(series: CandleSeries, columns: list[FeatureSpec | Feature]) -> None:
+    """Refuse a feature of a table that the series, or one of its symbols, does not have."""
+    for column in columns:
+        table = column.table if isinstance(column, FeatureSpec) else None
+        if table is None:
+            continue
+        values = getattr(series, table)
+        lacks = np.ones(series.num_symbols, np.bool_) if values is None else _has_none(values)
+        if lacks.any():
+            symbol = series.symbols[int(np.argmax(lacks))]
+            word = {"funding": "funding rates", "mark": "mark prices"}[table]
+            raise ConfigError(
+                f"feature {column.name!r} must have {word} to read; {symbol} has none. Likely fix: "
+                f"load_candles(..., {table}={{{symbol!r}: FILE}})."
+            )
+
+
+def _has_none(values: Floats) -> NDArray[np.bool_]:
+    """Return which symbols have no value at all: bool [S]."""
+    return np.asarray(np.isnan(values).all(axis=0))
 
 
 def _warn_of_clipping(columns: list[FeatureSpec | Feature], clipped_frac: Floats) -> None:
@@ -277,6 +300,7 @@ class _Inputs:
             volume=np.nan_to_num(series.volume[rows, s]),
             close_ns=series.start_ns + (rows.astype(np.int64) + 1) * series.interval_ns,
             funding=np.zeros(len(rows)) if funding is None else funding,
+            mark=np.full(len(rows), np.nan) if series.mark is None else series.mark[rows, s],
         )
 
 

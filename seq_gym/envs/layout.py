@@ -9,8 +9,10 @@ __all__ = [
     "ENV_CONTEXT",
     "ENV_STATE",
     "NUM_TERMS",
+    "TIMEFRAME",
     "env_context_at",
     "env_state_at",
+    "timeframe_at",
 ]
 
 NUM_TERMS = 7
@@ -43,7 +45,7 @@ ENV_CONTEXT = record(
     engine="i8",  # address of the CONTEXT
     states="i8",
     features="i8",  # float32 [T + 1, S, F]
-    ready="i8",  # int64 [S]: first cursor whose whole window is defined
+    ready="i8",  # int64 [S]: first cursor whose every window is defined
     actions="i8",  # int64 or float64, by action kind
     observations="i8",  # float32 [N, observation_floats]
     final_observations="i8",
@@ -60,7 +62,9 @@ ENV_CONTEXT = record(
     window_bytes="i8",
     row_bytes="i8",
     look_back="i8",
-    window_floats="i8",
+    timeframes="i8",  # TIMEFRAME [num_timeframes], 0: none
+    num_timeframes="i8",
+    window_floats="i8",  # of all windows: where the portfolio begins
     observation_floats="i8",
     action_kind="i8",
     window_kind="i8",
@@ -84,5 +88,16 @@ ENV_CONTEXT = record(
 )
 """Addresses and constants of a batch of envs: one row."""
 
+TIMEFRAME = record(
+    features="i8",  # float32 [T' + 1, S, F']
+    offset="i8",  # cursor at which its first candle opens
+    multiple="i8",  # candles of the env in one of its own
+    look_back="i8",
+    row_bytes="i8",
+    window_bytes="i8",
+)
+"""A window of longer candles (timeframes.py): one row each, the finest first."""
+
+timeframe_at = record_at(TIMEFRAME)
 env_context_at = record_at(ENV_CONTEXT)
 env_state_at = record_at(ENV_STATE)

@@ -1,9 +1,14 @@
-"""Observations: a window of candle features, then the portfolio.
+"""Observations: a window of candle features, those of longer candles, then the portfolio.
 
 A flat observation is float32 [look_back * S * F + 5 + 4 * S]: the window in time order (row of the
 oldest candle first; within a row by symbol, then by feature), then the portfolio columns. As a
 dict it is `{"window": [look_back, S * F], "portfolio": [5 + 4 * S]}`, views of the same memory.
 Everything is known at the cursor (C2, E3).
+
+With `timeframes` the window of each follows the first one, the finest first, whatever the order
+they were given in: `look_back * S * F` floats of its own look-back and features, of the last
+candles of that length that have closed by the cursor. A dict has a key for each, as `"window_1h"`
+and `"window_1d"`. A row changes when its candle closes and stands still until the next one does.
 
 | portfolio column | meaning | bounds |
 |---|---|---|
@@ -12,7 +17,7 @@ Everything is known at the cursor (C2, E3).
 | `drawdown` | part of the peak equity that is lost | 0 .. 1 |
 | `progress` | part of the window that has passed | 0 .. 1 |
 | `orders_frac` | working orders / how many there may be | 0 .. 1 |
-| per symbol `listed` | 1 when the symbol has a price and a full look-back | 0 .. 1 |
+| per symbol `listed` | 1 when the symbol has a price and every look-back is full | 0 .. 1 |
 | `weight` | position value / equity | -10 .. 10 |
 | `unrealized_frac` | unrealised profit / equity | -10 .. 10 |
 | `age` | candles held / (candles held + look_back) | 0 .. 1 |
@@ -20,21 +25,23 @@ Everything is known at the cursor (C2, E3).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from seq_gym._jit import copy_bytes, helper, inlined, ints_at, singles_at
 from seq_gym.engine.codes import DATA_ENDED, LISTED
 from seq_gym.engine.tables import candle, position
 from seq_gym.envs.features import FeatureMatrix
+from seq_gym.envs.layout import timeframe_at
 
 __all__ = [
     "ACCOUNT_COLUMNS",
     "SYMBOL_COLUMNS",
     "ObservationKind",
+    "ObservedWindow",
     "observation_space",
     "portfolio_size",
     "write_observation",
@@ -50,37 +57,54 @@ _SYMBOL_LOW = (0.0, -10.0, -10.0, 0.0)
 _SYMBOL_HIGH = (1.0, 10.0, 10.0, 1.0)
 
 
+class ObservedWindow(NamedTuple):
+    """A window of an observation."""
+
+    key: str
+    """Its name in a dict observation."""
+    matrix: FeatureMatrix
+    look_back: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and floats of a row: (look_back, S * F)."""
+        _, num_symbols, num_features = self.matrix.values.shape
+        return self.look_back, num_symbols * num_features
+
+    @property
+    def num_floats(self) -> int:
+        """How many floats it holds."""
+        return self.shape[0] * self.shape[1]
+
+    def space(self) -> spaces.Box:
+        """Return its space, `shape` with finite bounds."""
+        num_symbols = self.matrix.values.shape[1]
+        # Rows before a symbol is listed are zero, whatever the bounds of its features.
+        low, high = np.minimum(self.matrix.low, 0.0), np.maximum(self.matrix.high, 0.0)
+        rows = [np.broadcast_to(np.tile(bound, num_symbols), self.shape) for bound in (low, high)]
+        return spaces.Box(rows[0], rows[1], dtype=np.float32)
+
+
 def portfolio_size(num_symbols: int) -> int:
     """Return how many portfolio columns there are."""
     return len(ACCOUNT_COLUMNS) + len(SYMBOL_COLUMNS) * num_symbols
 
 
-def _tile(values: NDArray[np.float32], look_back: int, num_symbols: int) -> NDArray[np.float32]:
-    return np.broadcast_to(values, (look_back, num_symbols, len(values))).copy()
-
-
 def observation_space(
-    kind: ObservationKind, matrix: FeatureMatrix, look_back: int, num_symbols: int
+    kind: ObservationKind, windows: Sequence[ObservedWindow], num_symbols: int
 ) -> spaces.Space[Any]:
     """Return the space of one env's observations, with finite bounds."""
-    low = _tile(matrix.low, look_back, num_symbols)
-    high = _tile(matrix.high, look_back, num_symbols)
-    rest_low = np.array(_ACCOUNT_LOW + _SYMBOL_LOW * num_symbols, np.float32)
-    rest_high = np.array(_ACCOUNT_HIGH + _SYMBOL_HIGH * num_symbols, np.float32)
-    # Rows before a symbol is listed are zero, whatever the bounds of its features.
-    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    portfolio = spaces.Box(
+        np.array(_ACCOUNT_LOW + _SYMBOL_LOW * num_symbols, np.float32),
+        np.array(_ACCOUNT_HIGH + _SYMBOL_HIGH * num_symbols, np.float32),
+        dtype=np.float32,
+    )
+    parts = {each.key: each.space() for each in windows} | {"portfolio": portfolio}
     if kind == "dict":
-        return spaces.Dict(
-            {
-                "window": spaces.Box(
-                    low.reshape(look_back, -1), high.reshape(look_back, -1), dtype=np.float32
-                ),
-                "portfolio": spaces.Box(rest_low, rest_high, dtype=np.float32),
-            }
-        )
+        return spaces.Dict({**parts})
     return spaces.Box(
-        np.concatenate([low.ravel(), rest_low]),
-        np.concatenate([high.ravel(), rest_high]),
+        np.concatenate([part.low.ravel() for part in parts.values()]),
+        np.concatenate([part.high.ravel() for part in parts.values()]),
         dtype=np.float32,
     )
 
@@ -99,8 +123,8 @@ def _write_symbol(
     """Write the four columns of one symbol."""
     pos = position(c, e, s)
     known = candle(c, a.cursor, s)
-    full = a.cursor >= ints_at(env.ready)[s] + env.look_back - 1
-    here = full and (known.flags & LISTED) != 0 and (known.flags & DATA_ENDED) == 0
+    is_full = a.cursor >= ints_at(env.ready)[s]
+    here = is_full and (known.flags & LISTED) != 0 and (known.flags & DATA_ENDED) == 0
     out[at] = 1.0 if here else 0.0
     if pos.qty == 0.0:
         out[at + 1] = 0.0
@@ -114,11 +138,24 @@ def _write_symbol(
     out[at + 3] = _clip(held / (held + env.look_back), 0.0, 1.0)
 
 
+@helper
+def _write_timeframes(env: Any, a: Any, target: int) -> None:
+    """Write the windows of longer candles, up to the last that has closed by the cursor (C2)."""
+    for k in range(env.num_timeframes):
+        frame = timeframe_at(env.timeframes, k)
+        finished = (a.cursor - frame.offset) // frame.multiple
+        source = frame.features + (finished - frame.look_back + 1) * frame.row_bytes
+        copy_bytes(target, source, frame.window_bytes)
+        target += frame.window_bytes
+
+
 @inlined
 def write_observation(env: Any, c: Any, a: Any, e: int, state: Any, target: int) -> None:
     """Write env e's observation at the cursor to an address."""
     source = env.features + (a.cursor - env.look_back + 1) * env.row_bytes
     copy_bytes(target, source, env.window_bytes)
+    if env.num_timeframes > 0:
+        _write_timeframes(env, a, target + env.window_bytes)
     out = singles_at(target)
     at = env.window_floats
     inverse = 1.0 / a.equity if a.equity > 0.0 else 0.0

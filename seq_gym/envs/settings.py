@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from seq_gym.envs.actions import ACTION_KINDS, ActionKind
 from seq_gym.envs.features import FeatureMatrix, build_features
 from seq_gym.envs.kernel import DISABLED, EXPLICIT, FULL, NEXT_STEP, RANDOM, SAME_STEP, SEQUENTIAL
+from seq_gym.envs.numbers import check_number, check_whole, read_numbers
 from seq_gym.envs.observations import ObservationKind
 from seq_gym.envs.rewards import Reward, RewardSpec, parse_reward
+from seq_gym.envs.timeframes import Timeframe, parse_timeframes
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, load_candles, synthetic_candles
+from seq_gym.market.store import load_until, store_of
 from seq_gym.sandbox.params import SandboxParams, refuse_mixed_quotes
-from seq_gym.times import format_time, parse_time
+from seq_gym.times import TimeLike, format_time, parse_time
 
 __all__ = ["AUTORESET", "EnvSettings", "make_settings", "series_of"]
 
@@ -44,6 +47,8 @@ class EnvSettings:
     series: CandleSeries
     params: SandboxParams
     matrix: FeatureMatrix
+    timeframes: tuple[Timeframe, ...]
+    full_at: NDArray[np.int64]
     reward: RewardSpec
     action: ActionKind
     observation: ObservationKind
@@ -67,13 +72,24 @@ class EnvSettings:
 
 
 def series_of(
-    data: Any, symbols: Sequence[str] | str | None, interval: str | None, num_default: int
+    data: Any,
+    symbols: Sequence[str] | str | None,
+    interval: str | None,
+    num_default: int,
+    end: TimeLike | None = None,
 ) -> CandleSeries:
-    """Return the candles of an environment; without data, the seeded synthetic market."""
+    """Return the candles of an environment; without data, the seeded synthetic market.
+
+    What precedes the start is loaded too: features and look-backs read it. Of a store, nothing is
+    that lies well after the end.
+    """
     names = [symbols] if isinstance(symbols, str) else symbols
     if data is None:
         chosen = tuple(names) if names else SYNTHETIC_SYMBOLS[:num_default]
         return synthetic_candles(chosen, interval or "1m", num_candles=43_200)
+    store = store_of(data)
+    if store is not None:
+        return load_until(store, symbols=names, interval=interval, end=end)
     return load_candles(data, symbols=names, interval=interval)
 
 
@@ -86,54 +102,47 @@ def _split_arguments(arguments: Mapping[str, Any], own: Sequence[str]) -> Sandbo
     return SandboxParams(**{**ENV_DEFAULTS, **arguments})
 
 
-def _check(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> None:
-    """Refuse what is no number, or one that breaks its rule; NaN breaks every one."""
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not is_number or not holds(float(value)):
-        raise ConfigError(f"{name} must be {rule}; was {value!r}.")
-
-
-def _check_whole(name: str, value: Any) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ConfigError(f"{name} must be a whole number of at least 1; was {value!r}.")
-
-
 def _check_numbers(values: Mapping[str, Any], params: SandboxParams) -> None:
     """Check the plain numbers of an environment."""
     for name in ("look_back", "candles_per_step"):
-        _check_whole(name, values[name])
+        check_whole(name, values[name])
     if values["episode_steps"] is not None:
-        _check_whole("episode_steps", values["episode_steps"])
+        check_whole("episode_steps", values["episode_steps"])
     most = params.max_leverage if params.account == "margin" else 1.0
     bounds = f"above 0, up to {most:g} for a {params.account} account"
-    _check("leverage", values["leverage"], bounds, lambda x: 0.0 < x <= most)
-    _check("buy_fraction", values["buy_fraction"], "above 0, up to 1", lambda x: 0.0 < x <= 1.0)
-    _check("deadband", values["deadband"], "from 0 to 1", lambda x: 0.0 <= x <= 1.0)
-    _check("eta", values["eta"], "above 0, below 1", lambda x: 0.0 < x < 1.0)
+    check_number("leverage", values["leverage"], bounds, lambda x: 0.0 < x <= most)
+    check_number(
+        "buy_fraction", values["buy_fraction"], "above 0, up to 1", lambda x: 0.0 < x <= 1.0
+    )
+    check_number("deadband", values["deadband"], "from 0 to 1", lambda x: 0.0 <= x <= 1.0)
+    check_number("eta", values["eta"], "above 0, below 1", lambda x: 0.0 < x < 1.0)
     for name in ("turnover_cost_frac", "holding_cost_frac"):
-        _check(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)
+        check_number(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)
 
 
-def _several(
-    name: str, value: Any, default: tuple[float, ...], rule: str, holds: Callable[[float], bool]
-) -> tuple[float, ...]:
-    """Read a list of numbers, or its default for None."""
-    if value is None:
-        return default
-    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or not len(value):
-        raise ConfigError(f"{name} must be a list of {rule}; was {value!r}.")
-    for item in value:
-        _check(name, item, rule, holds)
-    return tuple(float(item) for item in value)
+def _full_at(
+    matrix: FeatureMatrix, look_back: int, timeframes: Sequence[Timeframe]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the first cursor at which each look-back is full: int64 [S] by its name in messages.
+
+    A look-back is full when its oldest row is defined (E3).
+    """
+    full = {"the look-back": np.asarray(matrix.ready, np.int64) + look_back - 1}
+    for each in timeframes:
+        name = f"the look-back of timeframe {each.name!r} ({each.look_back} finished candles after"
+        full[f"{name} a warm-up of {each.matrix.warmup})"] = each.full_at
+    return full
 
 
 def _range(
-    series: CandleSeries, ready: NDArray[np.int64], values: Mapping[str, Any]
+    series: CandleSeries, full: Mapping[str, NDArray[np.int64]], values: Mapping[str, Any]
 ) -> tuple[int, int]:
     """Return the first cursor where an episode may start, and the last it may reach."""
-    # A look-back is full when its oldest row is defined (E3); a symbol that is never ready waits.
-    first = int(ready.min()) + values["look_back"] - 1
+    # A symbol that is never ready waits for the others.
+    by_symbol = np.max(list(full.values()), axis=0)
+    s = int(np.argmin(by_symbol))
+    slowest = max(full, key=lambda name: int(full[name][s]))
+    first = ready = int(by_symbol[s])
     if values["start"] is not None:
         row = series.row_at(values["start"])
         # Between two closes the next one is the first at which an episode may start.
@@ -143,11 +152,12 @@ def _range(
         end = series.select(end=values["end"]).num_candles
         last = min(last, end)
     if first >= last:
+        is_late = ready > series.num_candles
+        when = "never full" if is_late else f"full at {format_time(series.time_of(first))}"
         raise ConfigError(
-            f"The data must leave at least one candle after a full look-back; the look-back is "
-            f"full at {format_time(series.time_of(min(first, series.num_candles)))}, the data or "
-            f"range ends at {format_time(series.time_of(last))}. Use more data or a shorter "
-            f"look_back."
+            f"The data must leave at least one candle after a full look-back; {slowest} is "
+            f"{when}, the data or range ends at {format_time(series.time_of(last))}. Use more data "
+            f"or a shorter look_back."
         )
     return first, last
 
@@ -201,13 +211,13 @@ def _levels(values: Mapping[str, Any], params: SandboxParams) -> tuple[float, ..
     """Return the targets of a ladder, or the sizes of orders."""
     if values["action"] == "order":
         rule = "fractions above 0, up to 1"
-        return _several(
+        return read_numbers(
             "order_sizes", values["order_sizes"], DEFAULT_SIZES, rule, lambda x: 0.0 < x <= 1.0
         )
     margin = params.account == "margin"
     default, low = (DEFAULT_LADDER_MARGIN, -1.0) if margin else (DEFAULT_LADDER, 0.0)
     rule = f"targets from {low:g} to 1"
-    return _several("levels", values["levels"], default, rule, lambda x: low <= x <= 1.0)
+    return read_numbers("levels", values["levels"], default, rule, lambda x: low <= x <= 1.0)
 
 
 def make_settings(
@@ -231,13 +241,17 @@ def make_settings(
         raise UnknownName("action kind", values["action"], ACTION_KINDS)
     if values["observation"] not in get_args(ObservationKind):
         raise UnknownName("observation kind", values["observation"], get_args(ObservationKind))
-    series = series_of(values["data"], values["symbols"], values["interval"], num_default)
+    series = series_of(
+        values["data"], values["symbols"], values["interval"], num_default, values["end"]
+    )
     refuse_mixed_quotes(series)
     matrix = build_features(series, values["features"])
-    first, last = _range(series, np.asarray(matrix.ready), values)
+    timeframes = parse_timeframes(values["timeframes"], series)
+    full = _full_at(matrix, values["look_back"], timeframes)
+    first, last = _range(series, full, values)
     window, starts, last_start, candles = _windows(values, first, last, series)
     rule = "distances above 0, below 10000"
-    offsets = _several(
+    offsets = read_numbers(
         "offsets_bps",
         values["offsets_bps"],
         DEFAULT_OFFSETS_BPS,
@@ -249,6 +263,8 @@ def make_settings(
         series=series,
         params=params,
         matrix=matrix,
+        timeframes=timeframes,
+        full_at=np.max(list(full.values()), axis=0),
         reward=parse_reward(reward),
         action=values["action"],
         observation=values["observation"],

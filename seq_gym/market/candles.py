@@ -20,6 +20,7 @@ from seq_gym.market.funding import FundingRates, funding_per_row
 from seq_gym.market.grid import VALUE_FIELDS, covered_rows, place_on_grid
 from seq_gym.market.instruments import Instrument, find_symbol
 from seq_gym.market.integrity import read_only, refuse_broken_series
+from seq_gym.market.mark import MarkPrices, mark_per_row
 from seq_gym.market.resample import resample_grid
 from seq_gym.times import (
     IntervalLike,
@@ -85,6 +86,8 @@ class CandleSeries:
     """int32 ``[T, S]``: grid rows that the candle covers, this one last; 1 but for coarse ones."""
     funding: FloatArray | None = None
     """Sum of the funding rates stamped in (open time, close time] of the row, ``[T, S]``."""
+    mark: FloatArray | None = None
+    """Mark price, the close of its candle, known at the row's close, ``[T, S]``, NaN where none."""
     extra: Mapping[str, FloatArray] = field(default_factory=dict)
     """Custom features by name, ``[T, S]``, known at the candle's close."""
     has_volume: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
@@ -223,7 +226,8 @@ class CandleSeries:
         )
         # Which symbols state a volume decides which candles traded (C6).
         digest.update(self.has_volume.tobytes())
-        optional = {} if self.funding is None else {"funding": self.funding}
+        tables = {"funding": self.funding, "mark": self.mark}
+        optional = {name: table for name, table in tables.items() if table is not None}
         named = {name: getattr(self, name) for name in (*VALUE_FIELDS, "valid", "span")}
         extra = {f"extra.{name}": values for name, values in sorted(self.extra.items())}
         for name, values in (named | optional | extra).items():
@@ -309,6 +313,25 @@ class CandleSeries:
             )
         return replace(self, funding=funding)
 
+    def with_mark(self, marks: Mapping[str, MarkPrices]) -> CandleSeries:
+        """Return the series with mark prices by symbol; symbols without any keep what they have.
+
+        Args:
+            marks: Times and prices of some symbols.
+
+        Raises:
+            UnknownName: A symbol is not there.
+            MarketDataError: A price is not finite and above 0, or one time has two prices.
+
+        Source: M5.
+        """
+        mark = np.full(self.open.shape, np.nan) if self.mark is None else self.mark.copy()
+        for name, known in marks.items():
+            mark[:, self.symbol_index(name)] = mark_per_row(
+                known, self.start_ns, self.interval_ns, self.num_candles
+            )
+        return replace(self, mark=mark)
+
     def with_instruments(self, *instruments: Instrument) -> CandleSeries:
         """Return the series with these instruments stated, found by their symbols.
 
@@ -350,7 +373,7 @@ class CandleSeries:
         object.__setattr__(self, name, value)
 
     def _freeze(self) -> None:
-        for name in (*VALUE_FIELDS, "valid", "span", "funding"):
+        for name in (*VALUE_FIELDS, "valid", "span", "funding", "mark"):
             values = getattr(self, name)
             if values is not None:
                 dtype = {"valid": np.bool_, "span": np.int32}.get(name, np.float64)
@@ -383,6 +406,7 @@ class CandleSeries:
             valid=valid,
             span=span,
             funding=None if self.funding is None else cut(self.funding),
+            mark=None if self.mark is None else cut(self.mark),
             extra={name: cut(array) for name, array in self.extra.items()},
             has_volume=self.has_volume[columns],
         )

@@ -72,5 +72,5 @@ def funding_per_row(
 def _bad(rates: FundingRates, row: int, rule: str) -> MarketDataError:
     return MarketDataError(
         f"{rates.source}, row {row}, {format_time(int(rates.time_ns[row]))}: {rule}; "
-        f"was {rates.rate[row]!r}."
+        f"was {float(rates.rate[row])}."
     )

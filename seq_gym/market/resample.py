@@ -50,6 +50,8 @@ class _Gridded(Protocol):
     @property
     def funding(self) -> FloatArray | None: ...
     @property
+    def mark(self) -> FloatArray | None: ...
+    @property
     def extra(self) -> Mapping[str, FloatArray]: ...
 
 
@@ -113,6 +115,7 @@ def resample_grid(series: _Gridded, target_ns: int) -> dict[str, Any]:
         "valid": there,
         "span": np.where(there & whole, span[:, -1] // size, 1),
         "funding": None if series.funding is None else bucket(series.funding).sum(axis=1),
+        "mark": None if series.mark is None else _last_known(bucket(series.mark)),
         "extra": {
             name: np.where(there, _last(bucket(array), valid), np.nan)
             for name, array in series.extra.items()
@@ -143,6 +146,11 @@ def _first(values: npt.NDArray[Any], mask: BoolArray) -> npt.NDArray[Any]:
 def _last(values: npt.NDArray[Any], mask: BoolArray) -> npt.NDArray[Any]:
     """Value of the last masked row of each bucket; arbitrary where there is none."""
     return _first(values[:, ::-1], mask[:, ::-1])
+
+
+def _last_known(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Last value of each bucket that is one; NaN where none is."""
+    return _last(values, ~np.isnan(values))
 
 
 def _on_time(traded: BoolArray, span: npt.NDArray[np.int32]) -> BoolArray:

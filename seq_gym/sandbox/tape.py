@@ -34,7 +34,9 @@ class Tape:
 
     Attributes:
         candles: CANDLE records [T + 1, S], read-only.
-        funding: Rates [T + 1, S] aligned with them, or None where no symbol has any.
+        funding: Rates [T + 1, S] aligned with them, or None where no symbol has any. Kernels pay
+            them on position x traded mark; where the row has a mark price, the rate is scaled by
+            mark price / traded mark, so that what is paid is position x mark price x rate (M5).
     """
 
     candles: Table
@@ -126,6 +128,21 @@ def _mark(series: CandleSeries) -> FloatArray:
     return np.nan_to_num(mark)
 
 
+def _funding(series: CandleSeries, traded_mark: FloatArray) -> FloatArray | None:
+    """Return what a unit of position value pays in each row [T + 1, S], None where nothing ever.
+
+    Where a row has no mark price, the traded mark stands for it: it is of this row, while an older
+    mark price would be of a market that is gone.
+    """
+    if series.funding is None or not np.any(series.funding != 0.0):
+        return None
+    rates = np.nan_to_num(series.funding)
+    if series.mark is not None:
+        there = np.isfinite(series.mark) & (traded_mark > 0.0)
+        rates = rates * np.divide(series.mark, traded_mark, out=np.ones_like(rates), where=there)
+    return np.concatenate([np.zeros((1, series.num_symbols)), rates])
+
+
 def _build(series: CandleSeries) -> Tape:
     per_day = max(_NS_PER_DAY // series.interval_ns, 1)
     candles = new_table(CANDLE, series.num_candles + 1, series.num_symbols)
@@ -140,11 +157,7 @@ def _build(series: CandleSeries) -> Tape:
     candles["flags"][1:] = _flags(series, traded)
     _write_first_row(candles, series)
     candles.flags.writeable = False
-    funding = None
-    if series.funding is not None and np.any(series.funding != 0.0):
-        funding = np.zeros((series.num_candles + 1, series.num_symbols))
-        funding[1:] = np.nan_to_num(series.funding)
-    return Tape(candles=candles, funding=funding)
+    return Tape(candles=candles, funding=_funding(series, mark))
 
 
 _tapes: OrderedDict[str, Tape] = OrderedDict()

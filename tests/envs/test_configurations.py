@@ -44,6 +44,14 @@ CHOICES: dict[str, list[Any]] = {
         RiskProfile(max_drawdown_pct=1.0, max_orders_per_minute=1),
         RiskProfile(max_position_size_pct=30.0),
     ],
+    "timeframes": [
+        None,
+        {"5m": {"look_back": 2, "features": ["log_return", "close_position"]}},
+        {
+            "15m": {"look_back": 1, "features": ["log_return"]},
+            "10m": {"look_back": 3, "features": ["rsi_2"]},
+        },
+    ],
 }
 
 

@@ -23,7 +23,7 @@ from seq_gym.envs.features import (
     feature_spec,
 )
 from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.market import CandleColumns, CandleSeries, Instrument
+from seq_gym.market import CandleColumns, CandleSeries, Instrument, load_candles
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,7 @@ def series_of(
     valid: NDArray[np.bool_] | None = None,
     interval_ns: int = MINUTE_NS,
     funding: Floats | None = None,
+    mark: Floats | None = None,
     extra: dict[str, Floats] | None = None,
 ) -> CandleSeries:
     shape = columns["close"].shape
@@ -68,8 +69,17 @@ def series_of(
         valid=valid,
         span=np.ones(shape, dtype=np.int32),
         funding=funding,
+        mark=mark,
         extra=extra or {},
     )
+
+
+def perpetual(columns: dict[str, Floats], valid: NDArray[np.bool_] | None = None) -> CandleSeries:
+    """A series with funding rates and mark prices, made from the closes: every feature has data."""
+    close = columns["close"]
+    paid = np.arange(len(close))[:, None] % 8 == 3
+    funding = np.where(paid, 1e-6 * close, 0.0)
+    return series_of(columns, valid, funding=funding, mark=close * (1.0 + 1e-3 * np.sin(close)))
 
 
 def column(series: CandleSeries, name: str, symbol: int = 0) -> Floats:
@@ -132,7 +142,43 @@ def test_funding_stays_at_the_latest_rate_in_basis_points() -> None:
     rates = np.array([[0.0], [1e-4], [0.0], [-2e-4], [0.0]])
     got = column(series_of(walk(4, 5), funding=rates), "funding_bps")
     assert got.tolist() == pytest.approx([0.0, 0.0, 1.0, 1.0, -2.0, -2.0])
-    assert not column(series_of(walk(4, 5)), "funding_bps").any()
+
+
+def test_the_mark_basis_is_mark_over_close_and_stays_where_no_mark_price_is_known() -> None:
+    columns = walk(5, 5)
+    close = columns["close"]
+    basis = np.array([[np.nan], [2.0], [np.nan], [-3.0], [5.0]])
+    series = series_of(columns, mark=close * (1.0 + basis / 1e4))
+    assert column(series, "mark_basis_bps").tolist() == pytest.approx(
+        [0.0, 0.0, 2.0, 2.0, -3.0, 5.0], abs=1e-4
+    )
+    assert build_features(series, "mark_basis_bps").ready.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("funding_bps", "'funding_bps' must have funding rates to read; AUSDT has none.*funding="),
+        ("mark_basis_bps", "'mark_basis_bps' must have mark prices to read; AUSDT has none.*mark="),
+    ],
+)
+def test_a_feature_of_a_table_that_is_not_there_is_refused(name: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        build_features(series_of(walk(4, 5)), name)
+
+
+def test_a_symbol_without_mark_prices_is_named() -> None:
+    columns = walk(4, 5, 2)
+    mark = columns["close"].copy()
+    mark[:, 1] = np.nan
+    with pytest.raises(ConfigError, match="BUSDT has none"):
+        build_features(series_of(columns, mark=mark), "mark_basis_bps")
+
+
+def test_expressions_read_the_mark_price() -> None:
+    series = perpetual(walk(4, 30))
+    own = build_features(series, Feature("own", "(mark / close - 1) * 10000", -500.0, 500.0))
+    np.testing.assert_allclose(own.values[:, 0, 0], column(series, "mark_basis_bps"), atol=1e-4)
 
 
 # ------------------------------------------------------------------ rows, gaps, listing
@@ -192,7 +238,7 @@ def test_a_symbol_without_candles_is_zero_and_never_ready() -> None:
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_the_warmup_is_the_first_cursor_with_a_value(name: str) -> None:
-    matrix = build_features(series_of(walk(11, 200)), name)
+    matrix = build_features(perpetual(walk(11, 200)), name)
     assert matrix.warmup == FEATURES[name].warmup
     assert matrix.ready.tolist() == [matrix.warmup]
 
@@ -200,7 +246,7 @@ def test_the_warmup_is_the_first_cursor_with_a_value(name: str) -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_price_that_stands_still_without_volume_gives_finite_features(name: str) -> None:
     still = {k: np.full((80, 1), 0.1) for k in ("open", "high", "low", "close")}
-    matrix = build_features(series_of({**still, "volume": np.zeros((80, 1))}), name)
+    matrix = build_features(perpetual({**still, "volume": np.zeros((80, 1))}), name)
     assert np.isfinite(matrix.values).all()
     assert matrix.ready.tolist() == [matrix.warmup]
 
@@ -216,7 +262,7 @@ def test_c2_changing_candles_from_t_on_leaves_rows_up_to_t_alone(seed: int, curs
     gaps = np.random.default_rng(seed).random((100, 1)) < 0.9
     names = (*FEATURES, "rsi_3", "realized_volatility_1")
     own = Feature("own", pl.col("close").rolling_mean(4) / pl.col("close"))
-    first, second = (build_features(series_of(c, gaps), [*names, own]) for c in (before, after))
+    first, second = (build_features(perpetual(c, gaps), [*names, own]) for c in (before, after))
     np.testing.assert_array_equal(first.values[: cursor + 1], second.values[: cursor + 1])
 
 
@@ -225,7 +271,7 @@ def test_c2_changing_candles_from_t_on_leaves_rows_up_to_t_alone(seed: int, curs
 def test_values_are_finite_and_within_their_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     gaps = rng.random((150, 2)) < rng.random()
-    matrix = build_features(series_of(walk(seed, 150, 2), gaps), tuple(FEATURES))
+    matrix = build_features(perpetual(walk(seed, 150, 2), gaps), tuple(FEATURES))
     assert np.isfinite(matrix.values).all()
     defined = matrix.values[matrix.ready.min() :]
     assert (defined >= np.minimum(matrix.low, 0)).all()
@@ -456,10 +502,32 @@ def test_the_bounds_contain_real_candles_and_clip_under_a_thousandth(
     shared_data: Path, name: str
 ) -> None:
     series = CandleSeries.from_columns(real_table(shared_data / "candles" / name))
-    matrix = build_features(series, tuple(FEATURES))
-    assert dict(zip(matrix.names, matrix.clipped_frac, strict=True)) == dict.fromkeys(FEATURES, 0.0)
+    names = [name for name, spec in FEATURES.items() if spec.table is None]
+    matrix = build_features(series, names)
+    assert dict(zip(matrix.names, matrix.clipped_frac, strict=True)) == dict.fromkeys(names, 0.0)
     assert np.isfinite(matrix.values).all()
     assert matrix.ready[0] <= matrix.warmup + np.count_nonzero(~series.valid)
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT", "SOLUSDT"])
+def test_funding_and_basis_of_the_real_futures_lie_within_their_bounds(
+    shared_data: Path, symbol: str
+) -> None:
+    folder = shared_data / "candles"
+    files = {
+        kind: folder / f"binance_um_{symbol}_1h-{kind}_2024-01_2026-04.parquet"
+        for kind in ("futures", "funding_rate", "mark")
+    }
+    series = load_candles(
+        files["futures"],
+        symbols=symbol,
+        funding={symbol: files["funding_rate"]},
+        mark={symbol: files["mark"]},
+    )
+    assert not np.isnan(series.mark).any()
+    matrix = build_features(series, ("funding_bps", "mark_basis_bps"))
+    assert matrix.clipped_frac.tolist() == [0.0, 0.0]
+    assert (np.ptp(matrix.values[:, 0], axis=0) > [5.0, 20.0]).all()
 
 
 def test_the_full_set_is_near_unit_scale_from_1m_to_1d(shared_data: Path) -> None:
