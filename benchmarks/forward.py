@@ -26,7 +26,10 @@ def _session(num_candles: int) -> Session:
     """Return a started session with the eight orders."""
     series = synthetic(YEAR)
     session = Session.create(
-        data=series, end_time=series.start_ns + num_candles * _MINUTE_NS, snapshot_every=1440
+        data=series,
+        end_time=series.start_ns + num_candles * _MINUTE_NS,
+        snapshot_every=1440,
+        save=False,
     )
     session.start()
     price = session.price("BTCUSDT")

@@ -14,6 +14,8 @@ from seq_gym.market import CandleSeries, Instrument, load_candles, synthetic_can
 from seq_gym.policy import Policy, Strategy
 from seq_gym.sandbox.params import RiskProfile, SandboxParams
 from seq_gym.sandbox.records import Candle, Fill, Order
+from seq_gym.sandbox.saved_compare import compare_sessions
+from seq_gym.sandbox.saved_list import best_session, list_sessions
 from seq_gym.sandbox.session import Session
 
 __version__ = "0.1.0"
@@ -32,6 +34,9 @@ __all__ = [
     "SeqGymError",
     "Session",
     "Strategy",
+    "best_session",
+    "compare_sessions",
+    "list_sessions",
     "load_candles",
     "synthetic_candles",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ settings.register_profile(
 settings.load_profile("seq_gym")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sessions_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Save sessions beside the tests' other files; processes that a test starts inherit it."""
+    path = tmp_path_factory.mktemp("sessions") / "sessions.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIM_SESSIONS_PATH", str(path))
+        yield path
 
 
 @pytest.fixture(scope="session")

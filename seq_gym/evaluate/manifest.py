@@ -1,4 +1,4 @@
-"""What a run was: command, versions, commit, seed, data. The only reader of the wall clock."""
+"""What a run was: command, versions, commit, seed, data. Alone in evaluate it reads the clock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ import seq_gym
 from seq_gym.evaluate.agents import AgentSpec
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.market import CandleSeries
+from seq_gym.sandbox.params import PHYSICS_VERSION
 from seq_gym.times import format_time
 
 __all__ = ["PHYSICS_VERSION", "folder_name", "make_manifest", "utc_now"]
-
-PHYSICS_VERSION = 1
-"""Rises whenever the same seed, data and actions give different numbers (X7)."""
 
 _LIBRARIES = ("numpy", "numba", "polars", "pyarrow", "gymnasium")
 

@@ -188,6 +188,7 @@ class Rollout:
             start_time=self._series.time_of(window.start),
             end_time=self._series.time_of(window.end),
             snapshot_every=0,
+            save=False,  # a run folder keeps it
             **_shallow(self._config.sandbox),
         )
         # One that answers nothing can be advanced in one piece: step_batch(n) is n times step.

@@ -18,6 +18,7 @@ from seq_gym.times import NS_PER_S
 from seq_gym.types import AccountKind, Execution, LimitFill, TriggerKind
 
 __all__ = [
+    "PHYSICS_VERSION",
     "RiskProfile",
     "SandboxParams",
     "SlippageFunction",
@@ -25,6 +26,9 @@ __all__ = [
     "params_table",
     "refuse_mixed_quotes",
 ]
+
+PHYSICS_VERSION = 1
+"""Rises whenever the same seed, data and actions give different numbers (X7)."""
 
 SlippageFunction = Callable[[float, float, float], float]
 """`(notional, adv_quote, volatility_frac) -> slippage_frac`, of plain arithmetic and `math`."""

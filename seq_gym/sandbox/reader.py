@@ -32,7 +32,7 @@ from seq_gym.sandbox.records import (
 )
 from seq_gym.sandbox.refusals import limit_of
 from seq_gym.sandbox.replay import Replay
-from seq_gym.sandbox.results import results_of, session_id
+from seq_gym.sandbox.results import new_session_id, results_of
 from seq_gym.sandbox.row import Row
 from seq_gym.times import IntervalLike, format_time
 from seq_gym.types import Ending
@@ -84,6 +84,7 @@ class SessionReader:
         self._failed = False
         self._alive = alive
         self._id = ""
+        self._final: Results | None = None
         self._told = 0
         self.last_step: StepResult | None = None
         self._account = Row(batch.accounts)
@@ -99,9 +100,9 @@ class SessionReader:
 
     @property
     def session_id(self) -> str:
-        """A "bt_" and 32 hex digits; the same program makes the same ids."""
+        """A "bt_" and 32 hex digits; two runs of one program never share one."""
         if not self._id:
-            self._id = session_id(self)
+            self._id = new_session_id()
         return self._id
 
     @property
@@ -305,7 +306,11 @@ class SessionReader:
         if not partial and not self.is_complete:
             raise self._wrong_state("results", "completed, cancelled or failed")
         self.collect()
-        return results_of(self, self._journal, self._ledger)
+        if self.is_view or not self.is_complete:
+            return results_of(self, self._journal, self._ledger)
+        if self._final is None:  # nothing can change any more
+            self._final = results_of(self, self._journal, self._ledger)
+        return self._final
 
     @property
     def tables(self) -> Batch:

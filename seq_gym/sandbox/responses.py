@@ -4,7 +4,10 @@ Money and prices are text: account money with two decimals, prices with the deci
 (at least two), quantities with those of their lot. Ratios in `metrics` are numbers, undefined ones
 None. Times are ISO 8601 with `Z`. Fields may be added, never renamed.
 
-Source: responses.md, S1-06 to S1-54.
+A session that was loaded has the documents of what it came to: `results`, `orders`, `trades`,
+`equity_curve`, `portfolio`, `balance`, `positions`.
+
+Source: responses.md, S1-06 to S1-58.
 """
 
 from __future__ import annotations
@@ -15,15 +18,21 @@ from typing import Any
 
 from seq_gym.errors import ConfigError, MarketDataError, UnknownName, UsageError
 from seq_gym.market import CandleSeries
+from seq_gym.market.store import DataRange
 from seq_gym.sandbox.known import MOST_DECIMALS, whole_number
 from seq_gym.sandbox.reader import SessionReader
 from seq_gym.sandbox.records import Fill, Order, Portfolio, Position, Results, StepResult
+from seq_gym.sandbox.saved_compare import Comparison
+from seq_gym.sandbox.saved_list import BestSession, SavedEntry, SavedPage
+from seq_gym.sandbox.saved_session import SavedSession
 from seq_gym.times import IntervalLike, format_interval, format_time, parse_interval
 
 __all__ = [
     "HTTP_STATUS",
     "balance",
+    "best",
     "candles",
+    "compare",
     "create",
     "data_range",
     "equity_curve",
@@ -37,6 +46,7 @@ __all__ = [
     "price",
     "prices",
     "results",
+    "session_list",
     "start",
     "step",
     "ticker",
@@ -45,6 +55,7 @@ __all__ = [
 ]
 
 Document = dict[str, Any]
+AnySession = SessionReader | SavedSession
 
 HTTP_STATUS = {
     "NOT_FOUND": 404,
@@ -86,7 +97,7 @@ def _maybe(value: float | None) -> str | None:
     return None if value is None else _fixed(value)
 
 
-def _price(session: SessionReader, symbol: str, value: float | None) -> str | None:
+def _price(session: AnySession, symbol: str, value: float | None) -> str | None:
     """Write a price with the decimals of its symbol; in full where nothing is known of it."""
     if value is None:
         return None
@@ -95,7 +106,7 @@ def _price(session: SessionReader, symbol: str, value: float | None) -> str | No
     return _fixed(value, session.price_decimals(symbol))
 
 
-def _quantity(session: SessionReader, symbol: str, value: float | None) -> str | None:
+def _quantity(session: AnySession, symbol: str, value: float | None) -> str | None:
     """Write a quantity with the decimals of its lot, or as many as it has, up to eight."""
     if value is None:
         return None
@@ -223,16 +234,22 @@ def candles(
     }
 
 
-def data_range(series: CandleSeries) -> Document:
-    """Return what a series covers, with its gaps (C6)."""
-    offered = {name: parse_interval(name) for name in _INTERVALS}
+def data_range(data: CandleSeries | DataRange) -> Document:
+    """Return what a series, or a store, covers, with its gaps (S1-02, C6)."""
+    if isinstance(data, DataRange):
+        first_ns, last_ns, symbols = data.earliest_ns, data.latest_ns, data.symbols
+        gaps = list(data.gaps)
+        intervals = list(data.intervals)
+    else:
+        first_ns, last_ns, symbols = data.start_ns, data.end_ns, data.symbols
+        gaps = data.gaps()
+        offered = {name: parse_interval(name) for name in _INTERVALS}
+        intervals = [name for name, each in offered.items() if each % data.interval_ns == 0]
     return {
-        "earliest": format_time(series.start_ns),
-        "latest": format_time(series.end_ns),
-        "total_pairs": series.num_symbols,
-        "intervals_available": [
-            name for name, length in offered.items() if length % series.interval_ns == 0
-        ],
+        "earliest": format_time(first_ns),
+        "latest": format_time(last_ns),
+        "total_pairs": len(symbols),
+        "intervals_available": intervals,
         "data_gaps": [
             {
                 "symbol": gap.symbol,
@@ -240,7 +257,7 @@ def data_range(series: CandleSeries) -> Document:
                 "to": format_time(gap.to_ns),
                 "missing": gap.missing,
             }
-            for gap in series.gaps()
+            for gap in gaps
         ],
     }
 
@@ -248,13 +265,13 @@ def data_range(series: CandleSeries) -> Document:
 # ---------------------------------------------------------------------- the account
 
 
-def portfolio(account: SessionReader | Portfolio) -> Document:
+def portfolio(account: AnySession | Portfolio) -> Document:
     """Return the account in quote units, two decimals."""
-    found = account.portfolio() if isinstance(account, SessionReader) else account
+    found = account if isinstance(account, Portfolio) else account.portfolio()
     return {name: _fixed(value) for name, value in asdict(found).items()}
 
 
-def balance(session: SessionReader) -> Document:
+def balance(session: AnySession) -> Document:
     """Return what is held of each asset."""
     return {
         "balances": [
@@ -274,12 +291,12 @@ def balance(session: SessionReader) -> Document:
     }
 
 
-def positions(session: SessionReader) -> Document:
+def positions(session: AnySession) -> Document:
     """Return every open position."""
     return {"positions": [_position(session, each) for each in session.positions()]}
 
 
-def _position(session: SessionReader, held: Position) -> Document:
+def _position(session: AnySession, held: Position) -> Document:
     return {
         "symbol": held.symbol,
         "quantity": _quantity(session, held.symbol, held.quantity),
@@ -295,7 +312,7 @@ def _position(session: SessionReader, held: Position) -> Document:
 # ---------------------------------------------------------------------- orders
 
 
-def order(session: SessionReader, placed: Order) -> Document:
+def order(session: AnySession, placed: Order) -> Document:
     """Return one order."""
     name = placed.symbol
     return {
@@ -324,7 +341,7 @@ def order(session: SessionReader, placed: Order) -> Document:
     }
 
 
-def fill(session: SessionReader, made: Fill) -> Document:
+def fill(session: AnySession, made: Fill) -> Document:
     """Return one fill."""
     name = made.symbol
     return {
@@ -355,31 +372,31 @@ def _listed(page: Document, name: str, write: Any) -> Document:
     return {**page, name: [write(each) for each in page[name]]}
 
 
-def orders(session: SessionReader, limit: int = 100, offset: int = 0) -> Document:
+def orders(session: AnySession, limit: int = 100, offset: int = 0) -> Document:
     """Return every order, refused ones included, oldest first."""
     page = _page("orders", session.orders(), limit, offset)
     return _listed(page, "orders", lambda each: order(session, each))
 
 
-def open_orders(session: SessionReader, limit: int = 100, offset: int = 0) -> Document:
+def open_orders(session: AnySession, limit: int = 100, offset: int = 0) -> Document:
     """Return the orders that work."""
     page = _page("open_orders", session.open_orders(), limit, offset)
     return _listed(page, "open_orders", lambda each: order(session, each))
 
 
-def trade_history(session: SessionReader, limit: int = 100, offset: int = 0) -> Document:
+def trade_history(session: AnySession, limit: int = 100, offset: int = 0) -> Document:
     """Return the fills so far."""
     page = _page("trade_history", session.fills(), limit, offset)
     return _listed(page, "trade_history", lambda each: fill(session, each))
 
 
-def trades(session: SessionReader, limit: int = 100, offset: int = 0) -> Document:
+def trades(session: AnySession, limit: int = 100, offset: int = 0) -> Document:
     """Return the trade log: every fill, `total_trades` of them (S1-54)."""
     page = _page("trades", session.trades(), limit, offset)
     return _listed(page, "trades", lambda each: fill(session, each))
 
 
-def equity_curve(session: SessionReader, limit: int = 10_000, offset: int = 0) -> Document:
+def equity_curve(session: AnySession, limit: int = 10_000, offset: int = 0) -> Document:
     """Return the snapshots of the account."""
     page = _page("equity_curve", session.equity_curve(), limit, offset)
     return _listed(
@@ -395,7 +412,7 @@ def equity_curve(session: SessionReader, limit: int = 10_000, offset: int = 0) -
 # ---------------------------------------------------------------------- afterwards
 
 
-def results(session: SessionReader, found: Results | None = None) -> Document:
+def results(session: AnySession, found: Results | None = None) -> Document:
     """Return the results of a session that is over.
 
     Args:
@@ -417,13 +434,7 @@ def results(session: SessionReader, found: Results | None = None) -> Document:
             "agent_id": found.config["agent_id"],
             "pairs": list(found.config["symbols"]),
         },
-        "summary": {
-            "final_equity": _fixed(found.final_equity),
-            "total_pnl": _fixed(found.total_pnl),
-            "roi_pct": _fixed(found.roi_pct),
-            "total_trades": found.total_trades,
-            "total_fees": _fixed(found.costs.total_fees),
-        },
+        "summary": _summary(found),
         "metrics": _metrics(found),
         "by_pair": [
             {
@@ -435,6 +446,17 @@ def results(session: SessionReader, found: Results | None = None) -> Document:
             for pair in found.by_pair
         ],
         "costs": {name: _fixed(value) for name, value in asdict(found.costs).items()},
+    }
+
+
+def _summary(found: Results) -> Document:
+    """Return the figures of S1-42."""
+    return {
+        "final_equity": _fixed(found.final_equity),
+        "total_pnl": _fixed(found.total_pnl),
+        "roi_pct": _fixed(found.roi_pct),
+        "total_trades": found.total_trades,
+        "total_fees": _fixed(found.costs.total_fees),
     }
 
 
@@ -456,6 +478,51 @@ def _metrics(found: Results) -> Document:
         "trades_per_day": measured.trades_per_day,
         "periods_per_year": measured.periods_per_year,
         "undefined": measured.reasons(),
+    }
+
+
+def session_list(found: SavedPage) -> Document:
+    """Return what `list_sessions` found (S1-56); what runs still has no summary, no metrics."""
+    return {
+        "sessions": [_entry(each) for each in found],
+        "total": found.total,
+        "limit": found.limit,
+        "offset": found.offset,
+    }
+
+
+def compare(found: Comparison) -> Document:
+    """Return what `compare_sessions` found (S1-57)."""
+    return {
+        "comparisons": [asdict(each) for each in found.comparisons],
+        "best_by_roi": found.best_by_roi,
+        "best_by_sharpe": found.best_by_sharpe,
+        "recommendation": found.recommendation,
+    }
+
+
+def best(found: BestSession) -> Document:
+    """Return what `best_session` found (S1-58)."""
+    return {"metric": found.metric, "value": found.value, **_entry(found.session)}
+
+
+def _entry(found: SavedEntry) -> Document:
+    """Return one line of a list."""
+    whole = found.results
+    return {
+        "session_id": found.session_id,
+        "status": found.status,
+        "strategy_label": found.strategy_label,
+        "agent_id": found.agent_id,
+        "candle_interval": found.candle_interval,
+        "start_time": format_time(found.start_ns),
+        "end_time": format_time(found.end_ns),
+        "step": found.step,
+        "total_steps": found.total_steps,
+        "progress_pct": _fixed(found.progress_pct),
+        "updated_at": found.updated_at,
+        "summary": None if whole is None else _summary(whole),
+        "metrics": None if whole is None else _metrics(whole),
     }
 
 

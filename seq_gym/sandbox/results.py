@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
+import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,7 @@ from seq_gym.times import NS_PER_S
 if TYPE_CHECKING:
     from seq_gym.sandbox.reader import SessionReader
 
-__all__ = ["physics_of", "results_of", "session_id"]
-
-_created = itertools.count()
+__all__ = ["config_of", "new_session_id", "physics_of", "results_of"]
 
 
 def physics_of(params: SandboxParams) -> dict[str, Any]:
@@ -34,21 +31,16 @@ def physics_of(params: SandboxParams) -> dict[str, Any]:
     return table
 
 
-def session_id(session: SessionReader) -> str:
-    """Return "bt_" and 32 hex digits of what the session is and its number in this process."""
-    told = (
-        session.series.fingerprint,
-        sorted(physics_of(session.params).items(), key=lambda item: item[0]),
-        session.strategy_label,
-        session.agent_id,
-        session.start_cursor,
-        session.end_cursor,
-        next(_created),
-    )
-    return "bt_" + hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+def new_session_id() -> str:
+    """Return "bt_" and 32 hex digits that no other session has, in this run of a program or any.
+
+    A label and nothing else: two runs of one script are two sessions, and both are kept.
+    """
+    return f"bt_{uuid.uuid4().hex}"
 
 
-def _config(session: SessionReader) -> dict[str, Any]:
+def config_of(session: SessionReader) -> dict[str, Any]:
+    """Return what a session was created with, the data's fingerprint included; plain values."""
     series = session.series
     return {
         "start_time_ns": series.time_of(session.start_cursor),
@@ -102,7 +94,7 @@ def results_of(session: SessionReader, journal: Journal, ledger: Ledger) -> Resu
         status=session.status,
         ending=session.ending.name,
         is_partial=session.status != "completed",
-        config=_config(session),
+        config=config_of(session),
         final_equity=metrics.final_equity,
         total_pnl=metrics.total_pnl,
         roi_pct=100.0 * metrics.total_return_frac,

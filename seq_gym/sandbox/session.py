@@ -1,7 +1,8 @@
 """A session: one agent, one account, one window of the market, and the verbs to trade in it.
 
 Refused orders are values; only wrong calls raise. Times in arguments are whatever `parse_time`
-reads; nothing that a session shows was known later than its virtual time (C2).
+reads; nothing that a session shows was known later than its virtual time (C2). When it is over it
+is saved, and `Session.load` reads it again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from seq_gym.engine.batch import Batch
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, Instrument, load_candles
+from seq_gym.market.store import load_window, store_of
 from seq_gym.sandbox.known import whole_number
 from seq_gym.sandbox.params import (
     RiskProfile,
@@ -25,9 +27,9 @@ from seq_gym.sandbox.params import (
     refuse_mixed_quotes,
 )
 from seq_gym.sandbox.profiles import load_profile, risk_profile
-from seq_gym.sandbox.reader import SessionReader
 from seq_gym.sandbox.records import Order, Results, StepResult
 from seq_gym.sandbox.runner import run_strategy
+from seq_gym.sandbox.saved_live import SavableSession
 from seq_gym.sandbox.tape import build_tape
 from seq_gym.sandbox.ticket import float_of
 from seq_gym.times import IntervalLike, TimeLike, format_time, parse_time
@@ -40,7 +42,7 @@ _LEAST_EVENTS = 512
 """The event ring holds at least these, and four candles of the busiest kind."""
 
 
-class Session(SessionReader):
+class Session(SavableSession):
     """A replay of market data with an account in it. Make one with `Session.create`.
 
     States: created -> running -> completed | cancelled | failed. A call that the state does not
@@ -78,12 +80,16 @@ class Session(SessionReader):
         snapshot_every: int = 60,
         instruments: Iterable[Instrument] = (),
         funding: Mapping[str, Any] | None = None,
+        mark: Mapping[str, Any] | None = None,
+        save: bool = True,
+        save_to: str | Path | None = None,
         **physics: Any,
     ) -> Session:
         """Create a session over a window of some data.
 
         Args:
-            data: Whatever `load_candles` reads: a path, a folder, a frame, a CandleSeries.
+            data: Whatever `load_candles` reads: a path, a folder, a frame, a CandleSeries, "store".
+                Of a store only the window is loaded, and a month on either side of it.
             start_time: Start of the window, on a candle's boundary; None = the data's.
             end_time: End of the window, a date includes that day (C8); None = the data's.
             starting_balance: Cash, quote units; text is read as a number (S1-19).
@@ -96,24 +102,39 @@ class Session(SessionReader):
             snapshot_every: Steps between two points of the equity curve; 0 = none are kept.
             instruments: Ticks, lots and fees of some symbols.
             funding: Funding rates by symbol.
+            mark: Mark price candles by symbol, on which funding is paid (M5).
+            save: Save it as soon as it is over (S1-17), and its progress every 500 steps (S1-71).
+            save_to: SQLite file of saved sessions; None = the environment variable
+                SIM_SESSIONS_PATH, else runs/sessions.db.
             **physics: Any other field of SandboxParams, by its name.
 
         Raises:
-            ConfigError: An argument breaks its rule, or the window is not inside the data (S1-03)
-                or holds no whole candle (C5).
+            ConfigError: An argument breaks its rule, the window is not inside the data (S1-03)
+                or holds no whole candle (C5), or the file of saved sessions is not ours.
             UnknownName: A name or a keyword is not known; the error names the near miss.
             MarketDataError: The data breaks a rule.
         """
         for name in physics:
             if name not in _PHYSICS:
                 raise UnknownName("argument", name, _arguments(), "of Session.create")
+        if not isinstance(strategy_label, str):
+            raise ConfigError(
+                f"strategy_label must be text; was {strategy_label!r}. Likely fix: "
+                f"str({strategy_label!r})."
+            )
         wanted = [pairs] if isinstance(pairs, str) else None if pairs is None else list(pairs)
+        store = store_of(data)
+        if store is not None:
+            data = load_window(
+                store, symbols=wanted, interval=candle_interval, start=start_time, end=end_time
+            )
         series = load_candles(
             data,
             symbols=wanted,
             interval=candle_interval,
             instruments=instruments,
             funding=funding,
+            mark=mark,
         )
         refuse_mixed_quotes(series)
         start, end = _window(series, start_time, end_time)
@@ -132,10 +153,10 @@ class Session(SessionReader):
             end=end,
             label=strategy_label,
             agent_id=agent_id,
-            snapshot_every=snapshot_every,
+            snapshot_every=whole_number("snapshot_every", snapshot_every, least=0),
             alive=alive,
         )
-        session._id = session.session_id
+        session._keep(save, save_to)
         return session
 
     @classmethod
@@ -245,6 +266,7 @@ class Session(SessionReader):
         first = self.cursor
         last = first + whole_number("steps", steps)
         self._replay.advance_to(min(last, self.end_cursor))
+        self._follow()
         return self.cursor - first
 
     def cancel(self) -> None:
@@ -258,6 +280,7 @@ class Session(SessionReader):
         physics.liquidate_on_complete = sells
         self._replay.collect()
         self._replay.note(wanted=True)
+        self._follow()
 
     def run(self, strategy: Any, candles_per_step: int = 1) -> Results:
         """Let a strategy trade to the end of the window (policy.py tells the order of callbacks).
@@ -282,7 +305,10 @@ class Session(SessionReader):
             UsageError: INVALID_STATE: it does not run, so nothing of it can fail.
         """
         self._need_running("fail")
+        self._replay.collect()
+        self._replay.note(wanted=True)  # the curve has its end, as everywhere (X1)
         self._failed = True
+        self._follow()
 
     # ------------------------------------------------------------------ orders
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,9 @@ def test_the_default_table_is_read_where_it_exists(tmp_path, monkeypatch):
         ("[agents.a]\nallow_reduce = 1", "true or false"),
         ("[agents]\na = 5", "table of limits"),
         ("agents = 5", "table of limits"),
+        ("[agents.a.v1]\nmax_open_orders = 5", r'quote an id that has a dot, \[agents."a.v1"\]'),
+        ("[agents.other]\nmax_open_order = 5", "max_open_orders"),
+        ("[agents.a]\nmax_drawdown_pct = nan", r"at least 0.*It stands in \[agents.a\] of"),
         ("[agents.a", "must be TOML"),
     ],
 )
@@ -74,6 +78,43 @@ def test_a_table_that_breaks_a_rule_says_which(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load_profile("a", path)
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path):
+    path = tmp_path / "agents.toml"
+    path.write_bytes(b"[agents.caf\xe9]\nmax_open_orders = 5")
+    with pytest.raises(ConfigError, match="must be TOML"):
+        load_profile("a", path)
+
+
+@pytest.mark.parametrize("agent_id", [5, None, ["careful"]])
+def test_an_agent_id_that_is_no_text_never_means_no_limits(table, agent_id):
+    with pytest.raises(ConfigError, match="agent_id must be text"):
+        session_of(flat(100, 5), agent_id=agent_id, profiles_path=table)
+
+
+def test_an_id_with_a_dot_is_quoted_in_the_table(tmp_path):
+    path = tmp_path / "agents.toml"
+    path.write_text('[agents."bot.v1"]\nmax_open_orders = 5')
+    assert load_profile("bot.v1", path) == RiskProfile(max_open_orders=5)
+
+
+def test_every_limit_can_stand_in_the_table(tmp_path):
+    limits = {
+        "max_order_size_pct": 5.5,
+        "max_position_size_pct": 25,
+        "daily_loss_limit_pct": 2,
+        "allow_reduce": True,
+        "max_open_orders": 4,
+        "min_notional": 10,
+        "max_orders_per_minute": 3,
+        "max_drawdown_pct": 20,
+    }
+    assert set(limits) == {each.name for each in fields(RiskProfile)}
+    path = tmp_path / "agents.toml"
+    lines = [f"{name} = {str(value).lower()}" for name, value in limits.items()]
+    path.write_text("\n".join(["[agents.a]", *lines]))
+    assert load_profile("a", path) == RiskProfile(**limits)
 
 
 def test_a_path_that_is_no_file_is_an_error(tmp_path):

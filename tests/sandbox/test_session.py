@@ -91,6 +91,23 @@ def test_c5_a_batch_past_the_end_is_clamped_and_says_so():
     assert session.ending is Ending.DATA_END
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("snapshot_every", -1),
+        ("snapshot_every", 1.5),
+        ("snapshot_every", "60"),
+        ("snapshot_every", None),
+        ("strategy_label", None),
+        ("strategy_label", 5),
+        ("risk", 5),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_its_name(name, value):
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        Session.create(data=two_symbols(), **{name: value})
+
+
 @pytest.mark.parametrize("steps", [0, -1, 1.5, "3", True, None])
 def test_a_wrong_number_of_steps_is_an_error(steps):
     with pytest.raises(ConfigError, match="steps"):
