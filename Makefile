@@ -50,6 +50,7 @@ $(DOCS): pyproject.toml constraints.txt | $(DEV)
 
 $(BENCH): pyproject.toml constraints.txt | $(MADE)
 	$(PIP_INSTALL) $(TORCH) -e '.[train,bench]'
+	$(PIP_INSTALL) --no-deps gym-trading-env
 	touch $@
 
 evaluate: $(RUN) ## Run the main job: python -m seq_gym.evaluate (more arguments: ARGS='...').

@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.market import market_name
 from benchmarks.measure import Scale
 
-SECTIONS = {1: "peers", 3: "gather", 4: "forward", 5: "costs", 6: "startup"}
+SECTIONS = {1: "peers", 3: "gather", 4: "forward", 5: "costs", 6: "startup", 7: "storing"}
 """Modules by the first of their rows; peers holds rows 1 and 2."""
 _PACKAGES = (
     "seq-gym",

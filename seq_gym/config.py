@@ -162,7 +162,14 @@ def config_hash(config: object, *, leave_out: Collection[str] = ()) -> str:
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """Return the sentence under each field, read from the source of the class."""
+    """Return the sentence under each field, read from the source of the class and its bases."""
+    docs: dict[str, str] = {}
+    for each in reversed(kind.__mro__[:-1]):
+        docs |= _docs_in_source(each)
+    return docs
+
+
+def _docs_in_source(kind: type) -> dict[str, str]:
     try:
         tree = ast.parse(inspect.cleandoc(inspect.getsource(kind)))
     except (OSError, TypeError, SyntaxError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import re
 import runpy
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,11 @@ import pytest
 
 import seq_gym
 from seq_gym import Session
+from seq_gym.data import cli
+from seq_gym.data.commands import Outcome
 from seq_gym.market import CandleSeries, candles_from_rows
+from seq_gym.market.importers import ReadOptions
+from seq_gym.market.store import Store
 from seq_gym.types import Reason
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +31,8 @@ PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 # Their code is complete. The other pages show fragments.
 RUN = ("README.md", "docs/data.md", "docs/environments.md", "docs/fills.md", "docs/session.md")
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^```sh\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+DOOR = "python -m seq_gym.data "
 NAMED_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -61,7 +70,31 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("open", "high", "low", "close", "volume"):
             rows[name] = getattr(series, name)[:, column]
         pl.DataFrame(rows).write_csv(folder / f"{symbol}-1m.csv")
+    hours = [f"2025-01-02 {hour:02d}:00:00" for hour in range(24)]
+    prices = {"when": hours, "last": 10.5, "open": 10.0, "high": 11.0, "low": 9.0}
+    pl.DataFrame(prices).write_csv(folder / "prices.csv")
+    bare = {"time": range(1_735_776_000, 1_735_862_400, 3_600), **dict(list(prices.items())[1:])}
+    pl.DataFrame(bare).write_csv(folder / "bare.csv", include_header=False)
+    # What a page imports first: its examples may run on their own.
+    Store.open(folder / "data" / "sim").import_files(
+        [folder / f"{symbol}-1m.csv" for symbol in series.symbols], ReadOptions(venue="binance")
+    )
     return folder
+
+
+def door_commands(page: str) -> list[tuple[list[str], str]]:
+    """The commands of the door on a page, with what the text block right below says it prints."""
+    found = []
+    for block, printed in COMMANDS.findall(read(page)):
+        lines = [line for line in block.splitlines() if line.startswith(DOOR)]
+        found += [(shlex.split(line.removeprefix(DOOR)), printed) for line in lines]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def store_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIM_STORE", "SIM_STORE_PATH", "SIM_S3_BUCKET"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(("code", "printed"), blocks())
@@ -73,11 +106,33 @@ def test_the_python_of_a_page_runs_and_prints_what_the_page_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(files)
+    monkeypatch.delenv("SIM_SESSIONS_PATH")
     script = files / "example.py"
     script.write_text(re.sub(r"total_timesteps=[\d_]+", "total_timesteps=64", code), "utf-8")
     runpy.run_path(str(script), run_name="example")
     said = capsys.readouterr().out
     assert not printed or said == printed
+
+
+def test_the_commands_of_the_page_of_data_run_and_print_what_it_says(
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for file in files.glob("*.csv"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    # Nothing outside can be reached from a test.
+    offline = dataclasses.replace(cli.COMMANDS["download"], run=lambda options: Outcome())
+    monkeypatch.setitem(cli.COMMANDS, "download", offline)
+    commands = door_commands("docs/data.md")
+    assert {arguments[0] for arguments, _ in commands} == set(cli.COMMANDS)
+    for arguments, printed in commands:
+        with contextlib.suppress(SystemExit):  # --help
+            assert cli.main(arguments) == 0, arguments
+        said = re.sub(r"fingerprint \w+", "fingerprint 0", capsys.readouterr().out)
+        assert not printed or said == printed
 
 
 def test_the_example_with_stable_baselines_is_complete_and_short() -> None:

@@ -6,18 +6,16 @@ Exit codes: 0 done; 1 an error, told in one line; 130 interrupted, what was fini
 from __future__ import annotations
 
 import contextlib
-import difflib
-import io
 import json
-import re
 import sys
 import typing
 from collections.abc import Sequence
-from dataclasses import fields, make_dataclass
-from typing import Annotated, Any
+from dataclasses import fields
+from typing import Any
 
 from seq_gym.config import field_docs, load_config, with_overrides
-from seq_gym.errors import ConfigError, SeqGymError
+from seq_gym.console import option, options_class, parse, refuse_unknown_options, say
+from seq_gym.errors import SeqGymError
 from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
 from seq_gym.evaluate.folder import write_run_folder
 from seq_gym.evaluate.rollout import known_env_settings
@@ -50,6 +48,7 @@ _METAVARS = {
     "env": "ID",
     "funding": "[SYMBOL=FILE ...]",
     "interval": "INTERVAL",
+    "mark": "[SYMBOL=FILE ...]",
     "out": "FOLDER",
     "start": "TIME",
     "symbols": "[SYMBOL ...]",
@@ -73,16 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
         folder, notes = write_run_folder(result, [*PROGRAM.split(), *given])
     except SeqGymError as error:
-        _say(f"Error: {error}")
+        say(f"Error: {error}")
         return 1
     except KeyboardInterrupt:
-        _say("Interrupted before an episode was finished; nothing was written.")
+        say("Interrupted before an episode was finished; nothing was written.")
         return INTERRUPTED
     _print_result(result, str(folder), notes)
     if result.is_partial:
         done = len(result.episodes)
         wanted = len(result.specs) * len(result.windows)
-        _say(f"Interrupted: {done} of {wanted} episodes were finished and are kept in {folder}.")
+        say(f"Interrupted: {done} of {wanted} episodes were finished and are kept in {folder}.")
         return INTERRUPTED
     return 0
 
@@ -95,9 +94,8 @@ def read_command_line(arguments: Sequence[str]) -> EvaluateConfig:
         SystemExit: --help was asked for.
     """
     schema = _schema(EvaluateConfig())
-    known = [f"--{each.name.replace('_', '-')}" for each in fields(schema)]
-    _refuse_unknown_options(arguments, known)
-    options = _parse(schema, arguments)
+    refuse_unknown_options(arguments, [each.name for each in fields(schema)], PROGRAM)
+    options = parse(schema, arguments, PROGRAM, DESCRIPTION)
     keys = {"env_settings": known_env_settings()}
     config = EvaluateConfig()
     if options.config is not None:
@@ -111,60 +109,19 @@ def _schema(defaults: EvaluateConfig) -> type:
     None is "not given", so that an option that repeats a default still wins over a file. Numbers
     and choices are read as text: the config checks them, and its errors name the near miss.
     """
-    import tyro
-
     docs = field_docs(EvaluateConfig)
     hints = typing.get_type_hints(EvaluateConfig)
-    made: list[Any] = []
+    made = []
     for each in fields(EvaluateConfig):
         if each.name not in _SECTIONS:
             default = getattr(defaults, each.name)
             ends = "" if default in (None, ()) else f" (default: {default})"
-            made.append(_option(each.name, hints[each.name], docs[each.name] + ends))
-    made.append(_option("config", str, _CONFIG_DOC, "FILE"))
-    made.append(_option("set", tuple[str, ...], _SET_DOC, "KEY=VALUE"))
-    cls: type = make_dataclass("Options", made, frozen=True, kw_only=True)
-    return tyro.conf.configure(tyro.conf.DisallowNone)(cls)
-
-
-def _option(name: str, hint: Any, text: str, metavar: str | None = None) -> tuple[str, Any, Any]:
-    import tyro
-
-    shown = metavar or _METAVARS.get(name) or _metavar(hint)
-    told = tyro.conf.arg(help=text, help_behavior_hint="", metavar=shown)
-    if name in _REPEATED:
-        return name, Annotated[tuple[str, ...], told, tyro.conf.UseAppendAction], ()
-    holds_many = any(typing.get_origin(each) is tuple for each in (hint, *typing.get_args(hint)))
-    kind = tuple[str, ...] if holds_many else str
-    return name, Annotated[kind | None, told], None
-
-
-def _metavar(hint: Any) -> str:
-    for option in (hint, *typing.get_args(hint)):
-        if typing.get_origin(option) is typing.Literal:
-            return "{" + ",".join(typing.get_args(option)) + "}"
-        if option in (int, float):
-            return "NUMBER"
-    return "TEXT"
-
-
-def _parse(schema: type, arguments: Sequence[str]) -> Any:
-    import tyro
-
-    told = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(told):
-            return tyro.cli(
-                schema,
-                prog=PROGRAM,
-                description=DESCRIPTION,
-                args=list(arguments),
-                use_underscores=False,
-            )
-    except SystemExit as error:
-        if not error.code:
-            raise
-        raise ConfigError(_one_line(told.getvalue())) from None
+            text, shown = docs[each.name] + ends, _METAVARS.get(each.name)
+            repeated = each.name in _REPEATED
+            made.append(option(each.name, hints[each.name], text, shown, repeated=repeated))
+    made.append(option("config", str, _CONFIG_DOC, "FILE"))
+    made.append(option("set", tuple[str, ...], _SET_DOC, "KEY=VALUE", repeated=True))
+    return options_class(made)
 
 
 def _chosen(options: Any) -> list[str]:
@@ -181,27 +138,6 @@ def _chosen(options: Any) -> list[str]:
         is_text = isinstance(value, tuple) or str in (hint, *typing.get_args(hint))
         chosen.append(f"{name}={json.dumps(value) if is_text else value}")
     return chosen
-
-
-def _refuse_unknown_options(arguments: Sequence[str], known: Sequence[str]) -> None:
-    for argument in arguments:
-        if not argument.startswith("--") or argument in ("--", "--help"):
-            continue
-        option = argument.partition("=")[0].replace("_", "-")
-        if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"See {PROGRAM} --help."
-            raise ConfigError(f"Unknown option {option!r}. {hint}")
-
-
-def _one_line(box: str) -> str:
-    """Take the sentence out of tyro's box."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    text = " ".join(re.sub(r"[\u2500-\u257f]+", " ", plain).split())
-    text = re.split(r"\s+(?:Argument helptext|For full helptext)", text)[0]
-    titles = "Parsing error|Value error|Missing argument|Unrecognized options|Error"
-    sentence = re.sub(rf"^(?:{titles})\s+", "", text).strip(" .")
-    return f"{sentence}. See {PROGRAM} --help."
 
 
 @contextlib.contextmanager
@@ -229,7 +165,3 @@ def _print_result(result: EvaluationResult, folder: str, notes: Sequence[str]) -
         return
     extra = "".join(f"{note}\n" for note in notes)
     sys.stdout.write(f"{result.text()}\n{extra}\nRun folder: {folder}\n")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seq_gym.console import TextTable, render
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate.agents import AgentSpec, choose_agents
 from seq_gym.evaluate.aggregate import Summary, summarise
@@ -15,14 +16,7 @@ from seq_gym.evaluate.rollout import Episode, env_id, known_env_settings, make_e
 from seq_gym.evaluate.run import Job, Progress, run_episodes
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.evaluate.tables import episode_rows
-from seq_gym.evaluate.text import (
-    TextTable,
-    agent_table,
-    comparison_table,
-    describe_run,
-    notes,
-    render,
-)
+from seq_gym.evaluate.text import agent_table, comparison_table, describe_run, notes
 from seq_gym.market import CandleSeries, Window, load_candles
 
 __all__ = ["EvaluationResult", "evaluate"]
@@ -167,6 +161,7 @@ def _series(config: EvaluateConfig, data: Any) -> CandleSeries:
         end=config.end,
         tz=config.tz,
         funding=config.funding_files,
+        mark=config.mark_files,
     )
 
 

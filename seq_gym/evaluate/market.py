@@ -16,6 +16,7 @@ from seq_gym.market import (
     sequential_windows,
     synthetic_candles,
 )
+from seq_gym.market.store import store_of
 from seq_gym.times import parse_interval, parse_time
 
 __all__ = ["choose_windows", "first_cursor", "load_market"]
@@ -40,8 +41,10 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
         _refuse_file_words(config)
         return _synthetic(config)
     paths = config.paths
-    _refuse_missing("data", paths)
+    if len(paths) > 1 or store_of(paths[0]) is None:
+        _refuse_missing("data", paths)
     _refuse_missing("funding", config.funding_files.values())
+    _refuse_missing("mark", config.mark_files.values())
     return load_candles(
         paths[0] if len(paths) == 1 else list(paths),
         symbols=list(config.symbols) or None,
@@ -50,6 +53,7 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
         end=config.end,
         tz=config.tz,
         funding=config.funding_files,
+        mark=config.mark_files,
     )
 
 
@@ -132,7 +136,7 @@ def _too_many(wanted: int, fit: int, steps: int) -> ConfigError:
 
 def _refuse_file_words(config: EvaluateConfig) -> None:
     """Refuse what says how files are to be read where no file is."""
-    for name in ("tz", "funding"):
+    for name in ("tz", "funding", "mark"):
         value = getattr(config, name)
         if value:
             raise ConfigError(

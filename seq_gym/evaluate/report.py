@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Sequence
 
-from seq_gym.evaluate.text import TextTable
+from seq_gym.console import TextTable
 
 __all__ = ["make_report"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from seq_gym.errors import ConfigError
+from seq_gym.market.store import is_store_name
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.times import parse_interval, parse_time
 
@@ -36,7 +37,7 @@ class EvaluateConfig:
     env: str | None = None
     """Environment of policies; by default CandleTrading-v0 for one symbol, else Portfolio-v0."""
     data: tuple[str, ...] = ()
-    """Candle files, folders or glob patterns; by default the synthetic market of the seed."""
+    """Candle files, folders, patterns, or `store`; by default the synthetic market of the seed."""
     symbols: tuple[str, ...] = ()
     """Symbols to trade, by comma or space; by default all of the data (BTCUSDT,ETHUSDT made up)."""
     interval: str | None = None
@@ -49,6 +50,8 @@ class EvaluateConfig:
     """Zone of the data's times that state none, such as UTC; without it such text is refused."""
     funding: tuple[str, ...] | None = None
     """Funding rates of perpetuals, SYMBOL=FILE each; margin accounts pay them."""
+    mark: tuple[str, ...] | None = None
+    """Mark price candles of perpetuals, SYMBOL=FILE each; funding is paid on them."""
     agent: tuple[str, ...] = ()
     """Agent to run, repeatable: a built-in name, module:Name, file.py[:Name] or a run folder."""
     episodes: int | None = None
@@ -90,7 +93,7 @@ class EvaluateConfig:
         self._settle_capital()
         self._check_times()
         self._check_window()
-        _ = self.funding_files
+        _ = self.funding_files, self.mark_files
 
     def _settle_capital(self) -> None:
         """Fold the shorthand into the sandbox, so that one field says it."""
@@ -138,16 +141,16 @@ class EvaluateConfig:
         Raises:
             ConfigError: One is not SYMBOL=FILE.
         """
-        files = {}
-        for each in self.funding or ():
-            symbol, _, file = (part.strip() for part in each.partition("="))
-            if not symbol or not file:
-                raise ConfigError(
-                    f"funding must be SYMBOL=FILE; was {each!r}. "
-                    "Likely fix: write, for example, BTCUSDT=BTCUSDT-funding.parquet."
-                )
-            files[symbol] = file
-        return files
+        return _files_by_symbol("funding", self.funding or ())
+
+    @property
+    def mark_files(self) -> dict[str, str]:
+        """The files of mark price candles by symbol.
+
+        Raises:
+            ConfigError: One is not SYMBOL=FILE.
+        """
+        return _files_by_symbol("mark", self.mark or ())
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -158,12 +161,25 @@ class EvaluateConfig:
         """
         found: list[str] = []
         for pattern in self.data:
-            is_pattern = any(mark in pattern for mark in "*?[")
+            is_pattern = any(mark in pattern for mark in "*?[") and not is_store_name(pattern)
             names = _fitting(Path(pattern)) if is_pattern else [pattern]
             if not names:
                 raise ConfigError(f"data must name files that exist; no file fits {pattern!r}.")
             found += names
         return tuple(found)
+
+
+def _files_by_symbol(name: str, given: Sequence[str]) -> dict[str, str]:
+    files = {}
+    for each in given:
+        symbol, _, file = (part.strip() for part in each.partition("="))
+        if not symbol or not file:
+            raise ConfigError(
+                f"{name} must be SYMBOL=FILE; was {each!r}. "
+                f"Likely fix: write, for example, BTCUSDT=BTCUSDT-{name}.parquet."
+            )
+        files[symbol] = file
+    return files
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from seq_gym.console import TextTable
 from seq_gym.evaluate.aggregate import AgentSummary, Comparison, Summary
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.market import CandleSeries, Window
@@ -12,36 +12,9 @@ from seq_gym.metrics import BootstrapInterval
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.times import format_time
 
-__all__ = ["TextTable", "agent_table", "comparison_table", "describe_run", "notes", "render"]
+__all__ = ["agent_table", "comparison_table", "describe_run", "notes"]
 
 NOTHING = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table of texts.
-
-    Attributes:
-        title: Sentence above it.
-        header: Names of the columns.
-        rows: Cells; the first column is a name, the others are figures.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-
-
-def render(table: TextTable) -> str:
-    """Align a table for a terminal."""
-    lines = [table.header, *table.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
-    texts = []
-    for line in lines:
-        cells = [line[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        texts.append("  ".join(cells).rstrip())
-    return "\n".join([table.title, texts[0], "-" * len(texts[0]), *texts[1:]])
 
 
 def describe_run(
@@ -53,6 +26,7 @@ def describe_run(
     # Only margin accounts pay it, so a spot run need not say that there is none.
     funding = "; no funding rates" if config.sandbox.account == "margin" else ""
     funding = funding if series.funding is None else "; with funding rates"
+    funding += "" if series.mark is None else "; with mark prices"
     return [
         ("data", source),
         (

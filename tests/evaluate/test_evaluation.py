@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seq_gym.config import config_to_toml, load_config
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import EvaluateConfig, evaluate
 from seq_gym.evaluate.aggregate import summarise
+from seq_gym.evaluate.cli import read_command_line
 from seq_gym.evaluate.rollout import FILL_FIELDS, known_env_settings
 from seq_gym.market import candles_from_rows
 from seq_gym.metrics import episode_metrics
@@ -252,6 +254,34 @@ def test_settings_of_the_environment_reach_it_or_are_refused(market, small):
         )
     with pytest.raises(ConfigError, match="env_settings are for policies"):
         evaluate(replace(config, env_settings={"look_back": 9}), agents={"a": Switch}, data=market)
+
+
+def test_timeframes_reach_the_policies_from_toml_and_from_the_command_line(market, tmp_path):
+    class Shape(Nothing):
+        seen: list[int] = []  # noqa: RUF012 - the test reads what the class saw
+
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            self.seen.append(observation.size)
+            return 0, state
+
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'symbols = ["BTCUSDT"]\nepisodes = 1\nepisode_steps = 5\n'
+        '[env_settings.timeframes]\n"5m" = 2\n15m = { look_back = 3, features = ["log_return"] }\n'
+    )
+    first = read_command_line(["--config", str(path)])
+    again = tmp_path / "again.toml"
+    again.write_text(config_to_toml(first))
+    assert load_config(EvaluateConfig, again) == first
+    evaluate(first, agents={"a": Shape()}, data=market)
+    assert Shape.seen[-1] == 30 * 5 + 2 * 5 + 3 + 9
+    # A table that is set is merged with that of the file, as every table is.
+    second = read_command_line(["--config", str(path), "--set", "timeframes={5m = 4}"])
+    evaluate(second, agents={"a": Shape()}, data=market)
+    assert Shape.seen[-1] == 30 * 5 + 4 * 5 + 3 + 9
+    wrong = read_command_line(["--config", str(path), "--set", "timeframes={5min = 4}"])
+    with pytest.raises(UnknownName, match="'5m'"):
+        evaluate(wrong, agents={"a": Shape()}, data=market)
 
 
 def test_ruin_ends_an_episode_and_is_never_better_than_survival():

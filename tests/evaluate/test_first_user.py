@@ -45,6 +45,21 @@ def test_funding_rates_reach_margin_accounts(wall_clock, tmp_path):
     assert load_market(config).funding.sum() == pytest.approx(0.04)
 
 
+def test_mark_prices_are_read_and_said(wall_clock, tmp_path, capsys):
+    path, series = wall_clock
+    marks = tmp_path / "BTCUSDT-mark.csv"
+    times = [series.time_of(row) for row in range(series.num_candles)]
+    price = series.close[:, 0] * 1.001
+    names = ("open", "high", "low", "close")
+    pl.DataFrame({"open_time": times, **dict.fromkeys(names, price)}).write_csv(marks)
+    config = EvaluateConfig(data=(str(path),), tz="UTC", mark=(f"BTCUSDT={marks}",))
+    assert load_market(config).mark[:, 0] == pytest.approx(price)
+    asked = ["--data", str(path), "--tz", "UTC", "--mark", f"BTCUSDT={marks}"]
+    asked += ["--episodes", "1", "--episode-steps", "20", "--out", str(tmp_path)]
+    assert main(asked) == 0
+    assert "; with mark prices" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -54,6 +69,8 @@ def test_funding_rates_reach_margin_accounts(wall_clock, tmp_path):
         (["--tz", "UTC"], "tz must be left out without data"),
         (["--funding", "BTCUSDT=x.csv"], "funding must be left out without data"),
         (["--funding", "BTCUSDT"], "funding must be SYMBOL=FILE"),
+        (["--mark", "BTCUSDT=x.csv"], "mark must be left out without data"),
+        (["--mark", "BTCUSDT"], "mark must be SYMBOL=FILE"),
         (["--agent", "no_such_package.module:Name"], "No module named 'no_such_package'.\n"),
     ],
 )
