@@ -20,9 +20,11 @@ __all__ = [
     "fee_reserve_frac",
     "fitting_budget",
     "gross_at",
+    "maker_fee_frac",
     "mark_equity",
     "met_row",
     "renew_stamp",
+    "taker_fee_frac",
     "unit_cost",
     "value_price",
 ]
@@ -80,10 +82,22 @@ def cost_of(qty: float, price: float, fee_frac: float) -> float:
     return notional + notional * fee_frac
 
 
+@inlined
+def taker_fee_frac(c: Any, a: Any, s: int) -> float:
+    """Return the fee of a fill as taker in a symbol (M2), as the account pays it."""
+    return instrument_at(c.instruments, s).taker_fee_frac * a.fee_scale
+
+
+@inlined
+def maker_fee_frac(c: Any, a: Any, s: int) -> float:
+    """Return the fee of a fill as maker in a symbol (M2), as the account pays it."""
+    return instrument_at(c.instruments, s).maker_fee_frac * a.fee_scale
+
+
 @helper
-def fee_reserve_frac(ins: Any) -> float:
+def fee_reserve_frac(c: Any, a: Any, s: int) -> float:
     """Return the fee that a reserve provides for: the dearer one, rebates not counted on (M3)."""
-    return max(ins.taker_fee_frac, ins.maker_fee_frac, 0.0)
+    return max(taker_fee_frac(c, a, s), maker_fee_frac(c, a, s), 0.0)
 
 
 @inlined
@@ -146,7 +160,7 @@ def _slipped(c: Any, a: Any, s: int, side: int, base: float, qty: float, before:
     """
     known = candle(c, a.cursor, s)
     slip = slippage_frac(params_at(c.params, 0), before + qty * base, known.adv, known.sigma)
-    return taker_price(side, base, slip, instrument_at(c.instruments, s).tick)
+    return taker_price(side, base, slip * a.slippage_scale, instrument_at(c.instruments, s).tick)
 
 
 @helper
@@ -236,7 +250,8 @@ def apply_fill(
     pos = position(c, e, o.symbol)
     ins = instrument_at(c.instruments, o.symbol)
     notional = qty * price
-    fee = notional * (ins.maker_fee_frac if liquidity == MAKER else ins.taker_fee_frac)
+    maker = liquidity == MAKER
+    fee = notional * (maker_fee_frac(c, a, o.symbol) if maker else taker_fee_frac(c, a, o.symbol))
     slippage = abs(price - base) * qty
     held = abs(pos.qty) if pos.qty * o.side < 0.0 else 0.0
     closing = qty if qty <= held * (1.0 + DUST) else held

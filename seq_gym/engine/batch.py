@@ -42,6 +42,8 @@ def reset_account(c: Any, a: Any, e: int, start: int, end: int) -> None:
     a.realized = 0.0
     a.peak_equity = balance
     a.max_drawdown = 0.0
+    a.fee_scale = 1.0
+    a.slippage_scale = 1.0
     a.taker_fees = 0.0
     a.maker_fees = 0.0
     a.slippage = 0.0
@@ -225,10 +227,22 @@ class Batch:
         self.context[0].equity_curve = self.equity_curve.ctypes.data
         return self.equity_curve
 
-    def reset(self, e: int, start: int, end: int) -> None:
-        """Open account e afresh between two cursors."""
+    def reset(
+        self, e: int, start: int, end: int, *, fee_scale: float = 1.0, slippage_scale: float = 1.0
+    ) -> None:
+        """Open account e afresh between two cursors.
+
+        Args:
+            e: The account.
+            start: Cursor at which it opens.
+            end: Cursor at which its window ends.
+            fee_scale: What all its fees and rebates are multiplied by until the next reset.
+            slippage_scale: What its slippage, floor and cap applied, is multiplied by.
+        """
         self._jumps.clear()
         _reset(self.address, e, start, end)
+        self.accounts[e].fee_scale = fee_scale
+        self.accounts[e].slippage_scale = slippage_scale
 
     def advance(self, e: int, count: int) -> int:
         """Advance account e by candles; returns codes.DONE or codes.RING_FULL."""

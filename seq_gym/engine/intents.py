@@ -15,6 +15,7 @@ from seq_gym.engine.account import (
     met_row,
     price_for,
     renew_stamp,
+    taker_fee_frac,
     unit_cost,
     value_price,
 )
@@ -115,7 +116,7 @@ def _open_all(c: Any, a: Any, e: int, phase: int) -> None:
         if change == 0.0 or position(c, e, s).intent_mode != QUANTITY:
             continue
         base = value_price(c, a, s, phase)
-        fee = instrument_at(c.instruments, s).taker_fee_frac
+        fee = taker_fee_frac(c, a, s)
         side = 1 if change > 0.0 else -1
         price = price_for(c, a, e, s, side, base, abs(change))
         total += abs(change) * unit_cost(p, base, price, fee)

@@ -84,7 +84,7 @@ PARAMS = record(
 """Constants of a sandbox: one row."""
 
 ACCOUNT = record(
-    # What every candle reads comes first: two cache lines.
+    # What every candle reads comes first: two cache lines; then what a fill adds, a third.
     cash="f8",
     reserved="f8",  # held for working orders
     equity="f8",  # at the last recorded candle
@@ -108,9 +108,12 @@ ACCOUNT = record(
     turnover="f8",  # notional traded
     next_order_id="i8",
     num_fills="i8",
-    num_rejects="i8",
     num_closing="i4",
     num_wins="i4",
+    fee_scale="f8",  # what every fee and every slippage of the account is multiplied by
+    slippage_scale="f8",
+    num_rejects="i4",
+    orders_in_minute="i4",
     borrow="f8",
     funding="f8",
     bad_debt="f8",
@@ -119,7 +122,6 @@ ACCOUNT = record(
     reject_bound="f8",
     day="i4",
     minute="i4",
-    orders_in_minute="i8",
 )
 """The moving state of one account: [N]."""
 

@@ -13,9 +13,11 @@ from seq_gym.engine.account import (
     cost_of,
     equity_at,
     fitting_budget,
+    maker_fee_frac,
     met_row,
     price_for,
     renew_stamp,
+    taker_fee_frac,
     unit_cost,
     value_price,
 )
@@ -186,7 +188,7 @@ def _funded(  # noqa: C901  spot and margin side by side
     if p.margin == 0 and o.side < 0:
         if is_reduce_only(o):
             return closing
-        free = min(pos.qty - (pos.reserved - reserve_of(c, e, o)), pos.qty)
+        free = min(pos.qty - (pos.reserved - reserve_of(c, a, e, o)), pos.qty)
         if qty <= free * (1.0 + DUST):
             return qty
         if fitted:
@@ -195,9 +197,10 @@ def _funded(  # noqa: C901  spot and margin side by side
     opening = qty - closing
     if opening <= qty * DUST:
         return qty
-    fee = ins.maker_fee_frac if liquidity == MAKER else ins.taker_fee_frac
+    maker = liquidity == MAKER
+    fee = maker_fee_frac(c, a, o.symbol) if maker else taker_fee_frac(c, a, o.symbol)
     have = fitting_budget(c, a, e, phase) if fitted else budget(c, a, e, phase)
-    have += reserve_of(c, e, o)
+    have += reserve_of(c, a, e, o)
     if p.margin != 0 and (phase == ADVERSE or phase == FAVOURABLE):
         # Inside the candle the symbol stands where the order meets it, no longer at its open.
         moved = base - value_price(c, a, o.symbol, phase)

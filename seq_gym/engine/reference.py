@@ -31,6 +31,7 @@ from seq_gym.engine.codes import (
     REJECTED,
     RUNNING,
     STOP_LIMIT,
+    TAKER,
     TARGET_WEIGHT,
     TOO_MANY_ORDERS,
     TRAILING_STOP,
@@ -261,7 +262,7 @@ class ReferenceSandbox(Risk):
         if self._is_fresh(o) and o.post_only and self.is_passed(o, self.known(o.symbol).mark):
             return POST_ONLY_WOULD_TAKE
         self.roll_day()
-        cost = qty * price * (1.0 + ins.taker_fee_frac)
+        cost = qty * price * (1.0 + self.fee_frac(o.symbol, TAKER))
         reason = self.check_risk(
             o.symbol, o.side, qty, price, cost, exit_only=o.reduce_only, is_target=False
         )
@@ -288,7 +289,7 @@ class ReferenceSandbox(Risk):
             if closing >= o.qty * (1.0 - DUST):
                 return NONE
             have += closing * self.p.initial_margin_frac * mark
-            fee = self.instruments[o.symbol].taker_fee_frac
+            fee = self.fee_frac(o.symbol, TAKER)
             if o.type == MARKET and (o.qty - closing) * self.unit_cost(mark, price, fee) > have:
                 return INSUFFICIENT_BALANCE
         need = self.reserve_of(replace(o, reserve_price=price))
@@ -327,7 +328,7 @@ class ReferenceSandbox(Risk):
             return NONE
         side = 1 if change > 0.0 else -1
         price = self.taker_price(s, side, known.mark, abs(change), AT_ONCE)
-        cost = abs(change) * price * (1.0 + self.instruments[s].taker_fee_frac)
+        cost = abs(change) * price * (1.0 + self.fee_frac(s, TAKER))
         exit_only = mode == TARGET_WEIGHT and value == 0.0
         return self.check_risk(
             s, side, abs(change), price, cost, exit_only=exit_only, is_target=True

@@ -99,7 +99,7 @@ class Candles(Matching):
         for s, change in changes.items():
             base, side = self.value_price(s, phase), 1 if change > 0.0 else -1
             price = self.taker_price(s, side, base, abs(change), phase)
-            fee = self.instruments[s].taker_fee_frac
+            fee = self.fee_frac(s, TAKER)
             total += abs(change) * self.unit_cost(base, price, fee)
         have = self.budget(phase)
         factor = max(have, 0.0) / total if len(changes) > 1 and total > have else 1.0

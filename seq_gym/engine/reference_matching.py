@@ -171,7 +171,7 @@ class Matching(Money):
         if opening <= qty * DUST:
             return qty
         maker = liquidity == MAKER
-        fee = ins.maker_fee_frac if maker else ins.taker_fee_frac
+        fee = self.fee_frac(o.symbol, liquidity)
         own = self.reserve_of(o) if o in self.orders else 0.0
         have = (self.fitting_budget(phase) if o.fitted else self.budget(phase)) + own
         if not self.spot and phase in (ADVERSE, FAVOURABLE):

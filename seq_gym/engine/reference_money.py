@@ -21,6 +21,7 @@ from seq_gym.engine.codes import (
     NONE,
     OPEN,
     SQUARE_ROOT,
+    TAKER,
     VOLUME_SHARE,
 )
 from seq_gym.engine.layout import Table
@@ -62,10 +63,13 @@ class Money:
         self.events: list[Event] = []
         self.reset(0, len(self.bars) - 1)
 
-    def reset(self, start: int, end: int) -> None:
+    def reset(
+        self, start: int, end: int, fee_scale: float = 1.0, slippage_scale: float = 1.0
+    ) -> None:
         """Open the account afresh at cursor `start`, to end at cursor `end`."""
         balance = self.p.starting_balance
         self.account = Account(balance, balance, cursor=start, start=start, end=end)
+        self.account.fee_scale, self.account.slippage_scale = fee_scale, slippage_scale
         self.account.peak_equity = balance
         self.positions = [Position() for _ in self.instruments]
         self.orders: list[Order] = []
@@ -149,12 +153,19 @@ class Money:
             return float(p.slippage_floor)
         return float(min(max(raw, p.slippage_floor), p.slippage_cap))
 
+    def fee_frac(self, s: int, liquidity: int) -> float:
+        """Return what the account pays of a fill's notional (M2); negative is a rebate."""
+        ins = self.instruments[s]
+        listed = ins.maker_fee_frac if liquidity == MAKER else ins.taker_fee_frac
+        return float(self.account.fee_scale * listed)
+
     def taker_price(self, s: int, side: int, base: float, qty: float, phase: int) -> float:
         """Return base moved against the taker, to the worse tick (M1, M6, O10)."""
         use = self.use(s, phase)
         before = use.bought if side > 0 else use.sold
         known = self.known(s)  # D15: before the candle that fills
         slip = self.slippage_frac(before + qty * base, known.adv, known.sigma)
+        slip *= self.account.slippage_scale
         tick = self.instruments[s].tick
         if side > 0:
             return ceil_to(base * (1.0 + slip), tick)
@@ -185,8 +196,7 @@ class Money:
 
     def fee_reserve(self, s: int) -> float:
         """Return the fee that a reserve provides for: no rebate is counted on (M3)."""
-        ins = self.instruments[s]
-        return float(max(ins.taker_fee_frac, ins.maker_fee_frac, 0.0))
+        return max(self.fee_frac(s, TAKER), self.fee_frac(s, MAKER), 0.0)
 
     def reserve_of(self, o: Order) -> float:
         """Return what an order holds: quote units, or base units for a spot sale (M3)."""
@@ -264,7 +274,7 @@ class Money:
     ) -> None:
         """Move the money of one execution (M2, M4)."""
         a, pos, ins = self.account, self.positions[o.symbol], self.instruments[o.symbol]
-        fee = qty * price * (ins.maker_fee_frac if liquidity == MAKER else ins.taker_fee_frac)
+        fee = qty * price * self.fee_frac(o.symbol, liquidity)
         slippage = abs(price - base) * qty
         held = abs(pos.qty) if pos.qty * o.side < 0.0 else 0.0
         closing = qty if qty <= held * (1.0 + DUST) else held

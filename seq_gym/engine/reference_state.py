@@ -156,6 +156,8 @@ class Account:
     cursor: int
     start: int
     end: int
+    fee_scale: float = 1.0
+    slippage_scale: float = 1.0
     realized: float = 0.0
     equity: float = 0.0
     peak_equity: float = 0.0

@@ -22,7 +22,7 @@ from seq_gym.engine.codes import (
 from seq_gym.engine.journal import log_order
 from seq_gym.engine.layout import ORDER
 from seq_gym.engine.levels import level_of, waits_for_fall
-from seq_gym.engine.tables import instrument_at, order, order_at, params_at, position
+from seq_gym.engine.tables import order, order_at, params_at, position
 
 __all__ = [
     "after_fill",
@@ -78,7 +78,7 @@ def is_reduce_only(o: Any) -> bool:
 
 
 @helper
-def reserve_of(c: Any, e: int, o: Any) -> float:
+def reserve_of(c: Any, a: Any, e: int, o: Any) -> float:
     """Return what an order holds: quote, or base units for a spot sale (M3)."""
     if o.state == FINISHED or is_reduce_only(o) or o.qty <= 0.0:
         return 0.0
@@ -87,7 +87,7 @@ def reserve_of(c: Any, e: int, o: Any) -> float:
     p = params_at(c.params, 0)
     if p.margin == 0 and o.side < 0:
         return o.qty
-    fee_frac = fee_reserve_frac(instrument_at(c.instruments, o.symbol))
+    fee_frac = fee_reserve_frac(c, a, o.symbol)
     if p.margin == 0:
         return cost_of(o.qty, o.reserve_price, fee_frac)
     held = position(c, e, o.symbol).qty
@@ -104,7 +104,7 @@ def refresh_reserves(c: Any, a: Any, e: int) -> None:
         position(c, e, s).reserved = 0.0
     for k in range(a.num_orders):
         o = order(c, e, k)
-        held = reserve_of(c, e, o)
+        held = reserve_of(c, a, e, o)
         if spot and o.side < 0:
             position(c, e, o.symbol).reserved += held
         else:

@@ -13,6 +13,7 @@ from seq_gym.engine.account import (
     fee_reserve_frac,
     fitting_budget,
     quoted_price,
+    taker_fee_frac,
     unit_cost,
 )
 from seq_gym.engine.candles import roll_day
@@ -129,7 +130,7 @@ def _fit_limit(c: Any, a: Any, e: int, o: Any) -> None:
     quote = o.size * equity_at(c, a, e, AT_ONCE) if o.size_mode == EQUITY_FRACTION else o.size
     qty = quote / o.price
     if o.side > 0 or p.margin != 0:
-        unit = unit_cost(p, o.price, o.price, fee_reserve_frac(ins))
+        unit = unit_cost(p, o.price, o.price, fee_reserve_frac(c, a, o.symbol))
         qty = min(qty, max(fitting_budget(c, a, e, AT_ONCE), 0.0) / unit * (1.0 - 1e-15))
     else:
         pos = position(c, e, o.symbol)
@@ -175,13 +176,13 @@ def _check_funds(c: Any, a: Any, e: int, o: Any, own: float) -> int:
         if closing >= o.qty * (1.0 - DUST):
             return NONE
         have += closing * p.initial_margin_frac * mark
-        taker = instrument_at(c.instruments, o.symbol).taker_fee_frac
-        need = (o.qty - closing) * unit_cost(p, mark, price, taker)
+        fee = taker_fee_frac(c, a, o.symbol)
+        need = (o.qty - closing) * unit_cost(p, mark, price, fee)
         if o.type == MARKET and need > have:
             a.reject_value = need
             a.reject_bound = have
             return INSUFFICIENT_BALANCE
-    need = reserve_of(c, e, o)
+    need = reserve_of(c, a, e, o)
     if need > have:
         a.reject_value = need
         a.reject_bound = have
@@ -219,7 +220,7 @@ def _check(c: Any, a: Any, e: int, o: Any, replaced: int) -> int:
         return MIN_NOTIONAL
     if fresh and (o.flags & POST_ONLY) != 0 and is_passed(o, known.mark, False):
         return POST_ONLY_WOULD_TAKE
-    fee = instrument_at(c.instruments, o.symbol).taker_fee_frac
+    fee = taker_fee_frac(c, a, o.symbol)
     roll_day(c, a)
     reason = check_risk(
         c, a, e, o.symbol, o.side, qty, price, qty * price * (1.0 + fee), exit_only, False
@@ -428,7 +429,7 @@ def _check_target(c: Any, a: Any, e: int, s: int, mode: int, value: float) -> in
         return NONE
     side = 1 if change > 0.0 else -1
     price = quoted_price(c, a, e, s, side, abs(change))
-    cost = abs(change) * price * (1.0 + instrument_at(c.instruments, s).taker_fee_frac)
+    cost = abs(change) * price * (1.0 + taker_fee_frac(c, a, s))
     exit_only = mode == TARGET_WEIGHT and value == 0.0
     return check_risk(c, a, e, s, side, abs(change), price, cost, exit_only, True)
 

@@ -165,6 +165,14 @@ class Scene:
             paid = rng.random((rows + 1, symbols)) < 0.2
             self.funding = np.where(paid, rng.normal(0, 0.01, paid.shape), 0.0)
         self.params = self._params(rng)
+        # A stream of its own: the scenes of old seeds stay what they were.
+        scales = np.random.default_rng([seed, 1]).choice([1.0, 1.0, 0.0, 0.3, 2.5], 2)
+        self.scales: tuple[float, float] = (float(scales[0]), float(scales[1]))
+
+    @property
+    def tables(self) -> tuple[Table, Table, Table, NDArray[np.float64] | None]:
+        """What both engines are made of."""
+        return self.candles, self.params, self.instruments, self.funding
 
     def _params(self, rng: Random) -> Table:
         model = int(
@@ -281,14 +289,23 @@ class Twins:
         funding: NDArray[np.float64] | None = None,
         shared: Batch | None = None,
         e: int = 0,
+        scales: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         self.e = e
+        self.scales = scales
         self.batch = shared or Batch(candles, funding, instruments, params, event_capacity=4096)
-        self.batch.reset(e, 0, len(candles) - 1)
         self.reference = ReferenceSandbox(candles, funding, instruments, params)
+        self.reset()
         self.num_events = 0
         self.money = _MONEY
         self.trace: list[str] = []
+
+    def reset(self) -> None:
+        """Open the account afresh in both, over the whole market."""
+        last = len(self.batch.candles) - 1
+        fee, slippage = self.scales
+        self.batch.reset(self.e, 0, last, fee_scale=fee, slippage_scale=slippage)
+        self.reference.reset(0, last, fee_scale=fee, slippage_scale=slippage)
 
     @property
     def running(self) -> bool:
@@ -509,7 +526,7 @@ def allocate(scene: Scene, twins: Twins) -> None:
 def play(seed: int, rows: int = 24) -> int:
     """Play one random episode on both engines; return the number of events."""
     scene = Scene(seed, rows)
-    twins = Twins(scene.candles, scene.params, scene.instruments, scene.funding)
+    twins = Twins(*scene.tables, scales=scene.scales)
     rng = scene.rng
     while twins.running:
         for _ in range(int(rng.choice([0, 1, 1, 2, 4]))):
@@ -523,7 +540,6 @@ def play(seed: int, rows: int = 24) -> int:
 def play_side_by_side(seed: int) -> int:
     """Play three accounts of one batch, their verbs mixed; return the number of events."""
     scene = Scene(seed)
-    tables = scene.candles, scene.params, scene.instruments, scene.funding
     batch = Batch(
         scene.candles,
         scene.funding,
@@ -532,7 +548,8 @@ def play_side_by_side(seed: int) -> int:
         num_envs=3,
         event_capacity=4096,
     )
-    accounts = [Twins(*tables, shared=batch, e=e) for e in range(3)]
+    scales = [(1.0, 1.0), scene.scales, scene.scales[::-1]]  # neighbours pay differently
+    accounts = [Twins(*scene.tables, shared=batch, e=e, scales=scales[e]) for e in range(3)]
     while any(twins.running for twins in accounts):
         twins = accounts[int(scene.rng.integers(3))]
         if twins.running:
@@ -545,7 +562,7 @@ def play_jumping(seed: int, rows: int = 500) -> int:
     """Play a calm episode, the kernels jumping where they can; return the candles jumped over."""
     scene = Scene(seed, rows, calm=True)
     scene.params["trigger_close"] = 0
-    twins = Twins(scene.candles, scene.params, scene.instruments, scene.funding)
+    twins = Twins(*scene.tables, scales=scene.scales)
     # What is jumped over leaves no peak: the equity of the stretch is computed on demand (X1).
     twins.money = tuple(name for name in _MONEY if name != "peak_equity")
     pyramid = build_pyramid(scene.candles, (scene.candles["flags"] & codes.DATA_ENDED) != 0)

@@ -368,3 +368,20 @@ def test_the_first_open_is_known_at_the_start_and_nothing_else() -> None:
     buy(t, 1.0)
     t.advance(1)
     assert last_fill(t).price == 100.0
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"), [(1.0, codes.NONE), (100.0, codes.RISK_LIMIT_EXCEEDED)]
+)
+@pytest.mark.parametrize("verb", ["target", "order"])
+def test_the_limit_on_an_order_counts_the_fee_that_this_account_pays(
+    scale: float, reason: int, verb: str
+) -> None:
+    """R1: 49 % of the cash and a fee of 0.1 % are within its half; with a fee of 10 % no more."""
+    market = candles_of([(100.0, 100.0, 100.0, 100.0)] * 4)
+    rules = params(any_risk=1, max_order_size_pct=50.0, at_close=1)
+    twins = Twins(market, rules, default_instruments(1), scales=(scale, 1.0))
+    if verb == "target":
+        assert twins.ask_target(0, codes.TARGET_WEIGHT, 0.49) == reason
+    else:
+        assert twins.place(symbol=0, side=1, size=49.0) == reason

@@ -61,7 +61,7 @@ def _story_until(seed: int, half: int, spoil: float) -> str:
     scene = Scene(seed)
     for name in ("open", "high", "low", "mark", "volume", "adv", "sigma"):
         scene.candles[name][half + 1 :] *= spoil
-    twins = Twins(scene.candles, scene.params, scene.instruments, scene.funding)
+    twins = Twins(*scene.tables, scales=scene.scales)
     while twins.running and twins.reference.account.cursor < half:
         for _ in range(3):
             random_verb(scene, twins)
@@ -79,11 +79,10 @@ def test_what_has_happened_depends_on_nothing_that_comes_later() -> None:
 def test_a_reset_account_plays_the_same_episode_again() -> None:
     """E4d: nothing of an earlier episode is left in either engine."""
     scene = Scene(7)
-    twins = Twins(scene.candles, scene.params, scene.instruments, scene.funding)
+    twins = Twins(*scene.tables, scales=scene.scales)
     stories = []
     for _ in range(2):
-        twins.batch.reset(0, 0, len(scene.candles) - 1)
-        twins.reference.reset(0, len(scene.candles) - 1)
+        twins.reset()
         twins.reference.events.clear()
         twins.num_events = 0
         for _ in range(5):
