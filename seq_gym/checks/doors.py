@@ -59,6 +59,8 @@ def show(env: gymnasium.Env[Any, Any], outputs: Mapping[str, Any]) -> dict[str, 
         outputs: What `reset` or `step` returned, by name.
     """
     shown = {name: deepcopy(value) for name, value in outputs.items()}
+    if "observation" in shown:
+        shown["observation"] = _with_windows(env, shown["observation"])
     if hasattr(env.unwrapped, "action_masks"):
         with suppress(UsageError):  # an action kind without masks
             shown["action_masks"] = np.array(env.unwrapped.action_masks())
@@ -68,6 +70,18 @@ def show(env: gymnasium.Env[Any, Any], outputs: Mapping[str, Any]) -> dict[str, 
     if session is not None:
         shown.update(_show_session(session))
     return shown
+
+
+def _with_windows(env: gymnasium.Env[Any, Any], observation: Any) -> Any:
+    """Return a dict observation in place of an index one: what the policy will see by it."""
+    settings = getattr(env.unwrapped, "settings", None)
+    if not isinstance(settings, EnvSettings) or settings.observation != "index":
+        return observation
+    if not isinstance(observation, Mapping) or "index" not in observation:
+        return observation  # a wrapper has made something else of it
+    cursor = int(observation["index"][0])
+    windows = {each.key: each.gather(cursor) for each in settings.windows}
+    return {**windows, "portfolio": observation["portfolio"]}
 
 
 def _show_session(session: Session) -> dict[str, Any]:
@@ -89,7 +103,10 @@ def _show_session(session: Session) -> dict[str, Any]:
 
 
 def observation_names(env: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
-    """Return the name of each float of a flat observation; empty for environments not ours."""
+    """Return the name of each float of a flat observation; empty for environments not ours.
+
+    Of an index observation they are those of the windows that it points at.
+    """
     settings = getattr(env.unwrapped, "settings", None)
     if not isinstance(settings, EnvSettings):
         return ()

@@ -85,6 +85,10 @@ class CandleTradingEnv(TradingEnv):
     profit, drawdown, progress, working orders, and listed, weight, unrealised profit and age of the
     position; `observation="dict"` gives `{"window", "portfolio"}`. All bounds are finite.
 
+    `observation="index"` gives `{"index", "portfolio"}`: the cursor in place of the windows, exact
+    up to 2**24 candles. The policy holds the features once and gathers the windows itself, see
+    `seq_gym.train.extractors`; what it stores of a step is smaller by the window.
+
     `timeframes={"1h": 24, "1d": 7}` puts the last 24 hours and the last 7 days that have closed (in
     UTC; today's is never seen) after the window, the finest first, each with features of its own;
     in a dict as `"window_1h"` and `"window_1d"`. An episode then starts where all of them are full.
@@ -96,7 +100,8 @@ class CandleTradingEnv(TradingEnv):
 
     ## Starting state
     All cash, at a cursor where every feature of the look-back is known. Windows are drawn by
-    `window` from the seed; `reset(options={"start": ...})` sets one by hand.
+    `window` from the seed; `reset(options={"start": ...})` sets one by hand. `randomize` draws the
+    scale of an episode's fees and slippage likewise, and `info` tells it.
 
     ## Episode end
     - Termination: equity at or below `ruin_frac` of the start (RUINED), or a margin call
@@ -128,7 +133,9 @@ class CandleTradingEnv(TradingEnv):
         look_back: Candles in the window.
         timeframes: Windows of longer candles beside it, finished ones only: `{"1h": 24}` or
             `{"1h": {"look_back": 24, "features": "default"}}`; multiples of the candle length.
-        observation: "flat" or "dict".
+        feature_scaling: `{"mean": [F], "std": [F]}` and the same by timeframe: features less their
+            mean over their deviation, clipped to -10 .. 10 (seq_gym.train.scaling fits it).
+        observation: "flat", "dict" or "index".
         reward: Term name, `{name: weight}`, or a function `(before, after) -> float64 [N]`.
         reward_terms: Also report every named term of each step.
         levels: Targets of the ladder; None: 0 to 1 in quarters, with a margin account -1 to 1.
@@ -140,6 +147,8 @@ class CandleTradingEnv(TradingEnv):
         eta: Adaptation rate of the differential ratios.
         turnover_cost_frac: Scale of the `turnover_cost` term.
         holding_cost_frac: Scale of the `holding_cost` term.
+        randomize: `{"fee_scale": [0.5, 2.0], "slippage_scale": [0.5, 4.0]}`: what an episode's
+            costs are multiplied by, drawn anew for each (seq_gym.envs.randomize).
         render_mode: "ansi" or "rgb_array".
         sandbox: Fields of SandboxParams.
 
@@ -164,6 +173,7 @@ class CandleTradingEnv(TradingEnv):
         features: Any = "default",
         look_back: int = 30,
         timeframes: Mapping[str, Any] | None = None,
+        feature_scaling: Mapping[str, Any] | None = None,
         observation: str = "flat",
         reward: str | Mapping[str, float] | Reward = "log_return",
         reward_terms: bool = False,
@@ -176,6 +186,7 @@ class CandleTradingEnv(TradingEnv):
         eta: float = 0.01,
         turnover_cost_frac: float = 0.001,
         holding_cost_frac: float = 0.0001,
+        randomize: Mapping[str, Any] | None = None,
         render_mode: str | None = None,
         **sandbox: Any,
     ) -> None:
@@ -197,6 +208,7 @@ class PortfolioEnv(TradingEnv):
     ## Observation space
     As CandleTrading-v0, with S symbols: the window is `[look_back, S * F]`, and each symbol has its
     listed, weight, unrealised profit and age columns. A symbol that is not listed yet is zeros.
+    `observation` is "flat", "dict" or "index", as there.
 
     ## Rewards
     As CandleTrading-v0.
@@ -229,7 +241,9 @@ class PortfolioEnv(TradingEnv):
         look_back: Candles in the window.
         timeframes: Windows of longer candles beside it, finished ones only: `{"1h": 24}` or
             `{"1h": {"look_back": 24, "features": "default"}}`; multiples of the candle length.
-        observation: "flat" or "dict".
+        feature_scaling: `{"mean": [F], "std": [F]}` and the same by timeframe: features less their
+            mean over their deviation, clipped to -10 .. 10 (seq_gym.train.scaling fits it).
+        observation: "flat", "dict" or "index".
         reward: Term name, `{name: weight}`, or a function `(before, after) -> float64 [N]`.
         reward_terms: Also report every named term of each step.
         deadband: Changes of weight below this are not traded.
@@ -237,6 +251,8 @@ class PortfolioEnv(TradingEnv):
         eta: Adaptation rate of the differential ratios.
         turnover_cost_frac: Scale of the `turnover_cost` term.
         holding_cost_frac: Scale of the `holding_cost` term.
+        randomize: `{"fee_scale": [0.5, 2.0], "slippage_scale": [0.5, 4.0]}`: what an episode's
+            costs are multiplied by, drawn anew for each (seq_gym.envs.randomize).
         render_mode: "ansi" or "rgb_array".
         sandbox: Fields of SandboxParams.
 
@@ -260,6 +276,7 @@ class PortfolioEnv(TradingEnv):
         features: Any = "default",
         look_back: int = 30,
         timeframes: Mapping[str, Any] | None = None,
+        feature_scaling: Mapping[str, Any] | None = None,
         observation: str = "flat",
         reward: str | Mapping[str, float] | Reward = "log_return",
         reward_terms: bool = False,
@@ -268,6 +285,7 @@ class PortfolioEnv(TradingEnv):
         eta: float = 0.01,
         turnover_cost_frac: float = 0.001,
         holding_cost_frac: float = 0.0001,
+        randomize: Mapping[str, Any] | None = None,
         render_mode: str | None = None,
         **sandbox: Any,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from seq_gym.engine.layout import Table, new_table
 from seq_gym.envs import kernel
 from seq_gym.envs.actions import ACTION_KINDS, action_space, order_masks
 from seq_gym.envs.layout import ENV_CONTEXT, ENV_STATE, NUM_TERMS, TIMEFRAME
-from seq_gym.envs.observations import ObservedWindow, observation_space, portfolio_size
+from seq_gym.envs.observations import observation_space, portfolio_size
 from seq_gym.envs.rewards import BatchView, Reward
 from seq_gym.envs.settings import EnvSettings, _cursor
 from seq_gym.errors import ConfigError, UsageError
@@ -48,24 +49,32 @@ def checked_seed(seed: int, num_envs: int = 1) -> int:
     return seed
 
 
-def _windows(settings: EnvSettings) -> tuple[ObservedWindow, ...]:
-    """Return the windows of an observation, in their order."""
-    longer = [
-        ObservedWindow(f"window_{each.name}", each.matrix, each.look_back)
-        for each in settings.timeframes
-    ]
-    return (ObservedWindow("window", settings.matrix, settings.look_back), *longer)
+def _parts(settings: EnvSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parts of an observation before the portfolio, in their order."""
+    if settings.observation == "index":
+        return {"index": (1,)}
+    return {each.key: each.shape for each in settings.windows}
 
 
 def _timeframe_table(settings: EnvSettings) -> Table:
-    """Write what the kernel reads of each timeframe; the settings keep the arrays alive."""
-    table = new_table(TIMEFRAME, len(settings.timeframes))
-    for row, each in zip(table, settings.timeframes, strict=True):
+    """Write what the kernel copies of each timeframe; the settings keep the arrays alive."""
+    copied = () if settings.observation == "index" else settings.timeframes
+    table = new_table(TIMEFRAME, len(copied))
+    for row, each in zip(table, copied, strict=True):
         values = each.matrix.values
         row["features"], row["row_bytes"] = values.ctypes.data, values.strides[0]
         row["offset"], row["multiple"] = each.offset, each.multiple
         row["look_back"], row["window_bytes"] = each.look_back, each.look_back * values.strides[0]
     return table
+
+
+def _aligned_rows(shape: tuple[int, int], _: Any = None) -> NDArray[np.float32]:
+    """Allocate float32 [rows, floats] that begin with a cache line."""
+    rows, floats = shape
+    size = rows * floats
+    raw = np.empty(size + 16, np.float32)
+    shift = -raw.ctypes.data % 64 // 4
+    return raw[shift : shift + size].reshape(rows, floats)
 
 
 class EnvBatch:
@@ -89,6 +98,7 @@ class EnvBatch:
         on_full_ring: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_full_ring = on_full_ring
+        self._new_rows: Callable[..., NDArray[np.float32]] = np.empty
         self.settings = settings
         self.num_envs = num_envs
         series = settings.series
@@ -112,11 +122,11 @@ class EnvBatch:
         self.action_space = action_space(
             settings.action, series.num_symbols, settings.levels, settings.offsets_bps
         )
-        self.windows = _windows(settings)
+        self._parts = _parts(settings)
         self.observation_space = observation_space(
-            settings.observation, self.windows, series.num_symbols
+            settings.observation, settings.windows, series.num_symbols, series.num_candles
         )
-        self.window_floats = sum(each.num_floats for each in self.windows)
+        self.window_floats = sum(math.prod(shape) for shape in self._parts.values())
         self.row_floats = self.window_floats + portfolio_size(series.num_symbols)
         self.action_width = int(np.prod(self.action_space.shape or (1,)))
         whole = settings.action in ("discrete", "ladder", "order")
@@ -154,8 +164,9 @@ class EnvBatch:
         env.asked_terms = int((asked << np.arange(NUM_TERMS)).sum())
         env.levels = self._levels.ctypes.data
         env.num_levels = len(settings.levels)
-        env.row_bytes = settings.matrix.values.strides[0]
-        env.window_bytes = self.windows[0].num_floats * 4
+        if settings.observation != "index":  # which copies nothing
+            env.row_bytes = settings.matrix.values.strides[0]
+            env.window_bytes = settings.look_back * settings.matrix.values.strides[0]
         env.timeframes = self.timeframes.ctypes.data
         env.num_timeframes = len(self.timeframes)
         env.look_back = settings.look_back
@@ -183,14 +194,22 @@ class EnvBatch:
             "holding_cost_frac",
         ):
             env[name] = getattr(settings, name)
+        if settings.randomize is not None:
+            env.randomized = 1
+            for name, (low, high) in settings.randomize._asdict().items():
+                env[f"{name}_low"], env[f"{name}_high"] = low, high
 
     # ------------------------------------------------------------------ outputs
+
+    def align_observations(self) -> None:
+        """Let observations begin with a cache line from now on."""
+        self._new_rows = _aligned_rows
 
     def new_outputs(self) -> tuple[NDArray[Any], ...]:
         """Allocate observations, rewards, terminated and truncated of one step."""
         n = self.num_envs
         return (
-            np.empty((n, self.row_floats), np.float32),
+            self._new_rows((n, self.row_floats), np.float32),
             np.empty(n, np.float64),
             np.empty(n, np.bool_),
             np.empty(n, np.bool_),
@@ -215,10 +234,10 @@ class EnvBatch:
         if self.settings.observation == "flat":
             return rows
         shaped, at = {}, 0
-        for each in self.windows:
-            part = rows[..., at : at + each.num_floats]
-            shaped[each.key] = part.reshape(rows.shape[:-1] + each.shape)
-            at += each.num_floats
+        for key, shape in self._parts.items():
+            count = math.prod(shape)
+            shaped[key] = rows[..., at : at + count].reshape(rows.shape[:-1] + shape)
+            at += count
         return {**shaped, "portfolio": rows[..., at:]}
 
     @property

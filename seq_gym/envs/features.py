@@ -65,7 +65,7 @@ _cache: OrderedDict[tuple[str, ...], FeatureMatrix] = OrderedDict()
 _cache_lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
 class FeatureMatrix:
     """Features of a series.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seq_gym._jit import bytes_at, floats_at, helper, inlined, ints_at, kernel, prefetch
-from seq_gym._random import draw_below
+from seq_gym._random import draw_below, draw_uniform
 from seq_gym.engine.batch import reset_account
 from seq_gym.engine.candles import advance
 from seq_gym.engine.codes import LIQUIDATED, RING_FULL, RUINED, RUNNING
@@ -52,6 +52,12 @@ INVALID = -2
 WINDOW_STREAM = 0x57494E444F57
 """The keyed stream of window starts ("WINDOW")."""
 
+FEE_STREAM = 0x464545
+"""The keyed stream of fee scales ("FEE")."""
+
+SLIPPAGE_STREAM = 0x534C4950
+"""The keyed stream of slippage scales ("SLIP")."""
+
 FINALS = (
     "equity",
     "total_reward",
@@ -67,6 +73,8 @@ FINALS = (
     "start",
     "end",
     "num_rejects",
+    "fee_scale",
+    "slippage_scale",
 )
 """Columns of `finals`: figures of the episode that has just ended."""
 NUM_FINALS = len(FINALS)
@@ -87,6 +95,14 @@ def _window_start(env: Any, state: Any) -> int:
 
 
 @helper
+def _draw_scale(state: Any, stream: int, low: float, high: float) -> float:
+    """Draw the scale of episode k of a row, log-uniform: a function of (seed, stream, k) alone."""
+    if low == high:
+        return low
+    return min(low * (high / low) ** draw_uniform(state.seed, stream, state.episode), high)
+
+
+@helper
 def _open_episode(env: Any, c: Any, e: int, start: int) -> None:
     """Open the next episode of row e at a cursor."""
     a = account_at(c.accounts, e)
@@ -95,6 +111,11 @@ def _open_episode(env: Any, c: Any, e: int, start: int) -> None:
     if env.episode_candles > 0:
         end = min(end, start + env.episode_candles)
     reset_account(c, a, e, start, end)
+    if env.randomized != 0:
+        a.fee_scale = _draw_scale(state, FEE_STREAM, env.fee_scale_low, env.fee_scale_high)
+        a.slippage_scale = _draw_scale(
+            state, SLIPPAGE_STREAM, env.slippage_scale_low, env.slippage_scale_high
+        )
     reset_reward(a, state)
     state.step_frac = 1.0 / (end - start)
     state.episode += 1
@@ -160,6 +181,8 @@ def _write_finals(env: Any, a: Any, e: int, state: Any) -> None:
     out[at + 11] = a.start
     out[at + 12] = a.cursor
     out[at + 13] = a.num_rejects
+    out[at + 14] = a.fee_scale
+    out[at + 15] = a.slippage_scale
 
 
 @inlined

@@ -85,6 +85,11 @@ ENV_CONTEXT = record(
     eta="f8",
     turnover_cost_frac="f8",
     holding_cost_frac="f8",
+    randomized="i8",  # 1: an episode draws its scales
+    fee_scale_low="f8",
+    fee_scale_high="f8",
+    slippage_scale_low="f8",
+    slippage_scale_high="f8",
 )
 """Addresses and constants of a batch of envs: one row."""
 

@@ -10,6 +10,10 @@ they were given in: `look_back * S * F` floats of its own look-back and features
 candles of that length that have closed by the cursor. A dict has a key for each, as `"window_1h"`
 and `"window_1d"`. A row changes when its candle closes and stands still until the next one does.
 
+With `observation="index"` an observation is `{"index": [1], "portfolio": [5 + 4 * S]}`: the cursor
+alone in place of the windows, for a policy that holds the features itself and gathers the windows
+where it computes (`seq_gym.train.extractors`). `ObservedWindow.gather` says which they are.
+
 | portfolio column | meaning | bounds |
 |---|---|---|
 | `cash_frac` | cash / equity | -10 .. 10 |
@@ -26,10 +30,11 @@ and `"window_1d"`. A row changes when its candle closes and stands still until t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import ArrayLike, NDArray
 
 from seq_gym._jit import copy_bytes, helper, inlined, ints_at, singles_at
 from seq_gym.engine.codes import DATA_ENDED, LISTED
@@ -39,6 +44,7 @@ from seq_gym.envs.layout import timeframe_at
 
 __all__ = [
     "ACCOUNT_COLUMNS",
+    "MOST_INDEXED",
     "SYMBOL_COLUMNS",
     "ObservationKind",
     "ObservedWindow",
@@ -47,7 +53,9 @@ __all__ = [
     "write_observation",
 ]
 
-ObservationKind = Literal["flat", "dict"]
+ObservationKind = Literal["flat", "dict", "index"]
+MOST_INDEXED: Final = 2**24
+"""Candles that an index observation can tell apart: float32 holds every cursor up to it exactly."""
 ACCOUNT_COLUMNS = ("cash_frac", "profit_frac", "drawdown", "progress", "orders_frac")
 SYMBOL_COLUMNS = ("listed", "weight", "unrealized_frac", "age")
 
@@ -58,12 +66,16 @@ _SYMBOL_HIGH = (1.0, 10.0, 10.0, 1.0)
 
 
 class ObservedWindow(NamedTuple):
-    """A window of an observation."""
+    """A window of an observation: what it shows, and where it lies at a cursor."""
 
     key: str
     """Its name in a dict observation."""
     matrix: FeatureMatrix
     look_back: int
+    offset: int = 0
+    """Cursor of the environment at which its first candle opens."""
+    multiple: int = 1
+    """Candles of the environment in one of its own."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +87,19 @@ class ObservedWindow(NamedTuple):
     def num_floats(self) -> int:
         """How many floats it holds."""
         return self.shape[0] * self.shape[1]
+
+    def first_rows(self, cursors: ArrayLike) -> NDArray[np.int64]:
+        """Return the row of the matrix where the window at each cursor begins.
+
+        The last of its `look_back` rows is that of the last candle closed by the cursor (C2).
+        """
+        finished = (np.asarray(cursors, np.int64) - self.offset) // self.multiple
+        return finished - self.look_back + 1
+
+    def gather(self, cursors: ArrayLike) -> NDArray[np.float32]:
+        """Return the windows that dict observations at cursors [N] show: float32 [N, *shape]."""
+        rows = self.first_rows(cursors)[..., None] + np.arange(self.look_back)
+        return self.matrix.values[rows].reshape(rows.shape[:-1] + self.shape)
 
     def space(self) -> spaces.Box:
         """Return its space, `shape` with finite bounds."""
@@ -91,14 +116,24 @@ def portfolio_size(num_symbols: int) -> int:
 
 
 def observation_space(
-    kind: ObservationKind, windows: Sequence[ObservedWindow], num_symbols: int
+    kind: ObservationKind, windows: Sequence[ObservedWindow], num_symbols: int, num_candles: int
 ) -> spaces.Space[Any]:
-    """Return the space of one env's observations, with finite bounds."""
+    """Return the space of one env's observations, with finite bounds.
+
+    Args:
+        kind: flat, dict or index.
+        windows: What it shows, in order.
+        num_symbols: S.
+        num_candles: T, the largest cursor.
+    """
     portfolio = spaces.Box(
         np.array(_ACCOUNT_LOW + _SYMBOL_LOW * num_symbols, np.float32),
         np.array(_ACCOUNT_HIGH + _SYMBOL_HIGH * num_symbols, np.float32),
         dtype=np.float32,
     )
+    if kind == "index":
+        index = spaces.Box(0.0, float(num_candles), (1,), np.float32)
+        return spaces.Dict({"index": index, "portfolio": portfolio})
     parts = {each.key: each.space() for each in windows} | {"portfolio": portfolio}
     if kind == "dict":
         return spaces.Dict({**parts})
@@ -152,11 +187,14 @@ def _write_timeframes(env: Any, a: Any, target: int) -> None:
 @inlined
 def write_observation(env: Any, c: Any, a: Any, e: int, state: Any, target: int) -> None:
     """Write env e's observation at the cursor to an address."""
-    source = env.features + (a.cursor - env.look_back + 1) * env.row_bytes
-    copy_bytes(target, source, env.window_bytes)
-    if env.num_timeframes > 0:
-        _write_timeframes(env, a, target + env.window_bytes)
     out = singles_at(target)
+    if env.window_bytes > 0:
+        source = env.features + (a.cursor - env.look_back + 1) * env.row_bytes
+        copy_bytes(target, source, env.window_bytes)
+        if env.num_timeframes > 0:
+            _write_timeframes(env, a, target + env.window_bytes)
+    else:  # an index observation
+        out[0] = a.cursor
     at = env.window_floats
     inverse = 1.0 / a.equity if a.equity > 0.0 else 0.0
     out[at] = _clip(a.cash * inverse, -10.0, 10.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -14,8 +14,10 @@ from seq_gym.envs.actions import ACTION_KINDS, ActionKind
 from seq_gym.envs.features import FeatureMatrix, build_features
 from seq_gym.envs.kernel import DISABLED, EXPLICIT, FULL, NEXT_STEP, RANDOM, SAME_STEP, SEQUENTIAL
 from seq_gym.envs.numbers import check_number, check_whole, read_numbers
-from seq_gym.envs.observations import ObservationKind
+from seq_gym.envs.observations import MOST_INDEXED, ObservationKind, ObservedWindow
+from seq_gym.envs.randomize import Randomization, parse_randomize
 from seq_gym.envs.rewards import Reward, RewardSpec, parse_reward
+from seq_gym.envs.scaling import check_scaling, scale_features
 from seq_gym.envs.timeframes import Timeframe, parse_timeframes
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, load_candles, synthetic_candles
@@ -48,6 +50,7 @@ class EnvSettings:
     params: SandboxParams
     matrix: FeatureMatrix
     timeframes: tuple[Timeframe, ...]
+    feature_scaling: Mapping[str, Any] | None
     full_at: NDArray[np.int64]
     reward: RewardSpec
     action: ActionKind
@@ -69,6 +72,21 @@ class EnvSettings:
     turnover_cost_frac: float
     holding_cost_frac: float
     reward_terms: bool
+    randomize: Randomization | None
+
+    @property
+    def windows(self) -> tuple[ObservedWindow, ...]:
+        """What an observation shows of the market: the window, then the timeframes' own.
+
+        An index observation shows where they lie; a policy gathers them by these.
+        """
+        longer = [
+            ObservedWindow(
+                f"window_{each.name}", each.matrix, each.look_back, each.offset, each.multiple
+            )
+            for each in self.timeframes
+        ]
+        return (ObservedWindow("window", self.matrix, self.look_back), *longer)
 
 
 def series_of(
@@ -118,6 +136,34 @@ def _check_numbers(values: Mapping[str, Any], params: SandboxParams) -> None:
     check_number("eta", values["eta"], "above 0, below 1", lambda x: 0.0 < x < 1.0)
     for name in ("turnover_cost_frac", "holding_cost_frac"):
         check_number(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)
+
+
+def _check_index(observation: str, series: CandleSeries) -> None:
+    """Refuse an index that float32 would round to another candle's."""
+    if observation == "index" and series.num_candles > MOST_INDEXED:
+        raise ConfigError(
+            f"observation='index' must have at most {MOST_INDEXED:,} candles, which float32 can "
+            f"tell apart; the data has {series.num_candles:,}. Use a longer interval, or load less."
+        )
+
+
+def _features(
+    values: Mapping[str, Any], series: CandleSeries
+) -> tuple[FeatureMatrix, tuple[Timeframe, ...]]:
+    """Return the features of the window and the timeframes, scaled where that is asked for."""
+    matrix = build_features(series, values["features"])
+    timeframes = parse_timeframes(values["timeframes"], series)
+    scaling = check_scaling(values["feature_scaling"], [each.name for each in timeframes])
+    if "" in scaling:
+        matrix = scale_features(matrix, scaling[""])
+    scaled = {
+        each.name: scale_features(each.matrix, scaling[each.name], each.name)
+        for each in timeframes
+        if each.name in scaling
+    }
+    return matrix, tuple(
+        replace(each, matrix=scaled.get(each.name, each.matrix)) for each in timeframes
+    )
 
 
 def _full_at(
@@ -245,8 +291,8 @@ def make_settings(
         values["data"], values["symbols"], values["interval"], num_default, values["end"]
     )
     refuse_mixed_quotes(series)
-    matrix = build_features(series, values["features"])
-    timeframes = parse_timeframes(values["timeframes"], series)
+    _check_index(values["observation"], series)
+    matrix, timeframes = _features(values, series)
     full = _full_at(matrix, values["look_back"], timeframes)
     first, last = _range(series, full, values)
     window, starts, last_start, candles = _windows(values, first, last, series)
@@ -264,6 +310,7 @@ def make_settings(
         params=params,
         matrix=matrix,
         timeframes=timeframes,
+        feature_scaling=values["feature_scaling"],
         full_at=np.max(list(full.values()), axis=0),
         reward=parse_reward(reward),
         action=values["action"],
@@ -285,4 +332,5 @@ def make_settings(
         turnover_cost_frac=float(values["turnover_cost_frac"]),
         holding_cost_frac=float(values["holding_cost_frac"]),
         reward_terms=bool(values["reward_terms"]),
+        randomize=parse_randomize(values["randomize"], params, series),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
 from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
+from seq_gym.envs.randomize import SCALES
 from seq_gym.envs.render import RENDER_MODES, render_frame, render_text
 from seq_gym.envs.rewards import REWARD_TERMS
 from seq_gym.envs.settings import EnvSettings
@@ -77,6 +78,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         self._address = self._core.address
         self._custom = settings.reward.function
         self._has_terms = self._core.terms is not None
+        self._is_randomized = settings.randomize is not None
         self._flat = settings.observation == "flat"
         self._session: Session | None = None
         self._was_opened = False
@@ -269,6 +271,9 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         info: dict[str, Any] = {"equity": self._equity[0], "ending": _ENDINGS[self._ending[0]]}
+        if self._is_randomized:
+            for name in SCALES:
+                info[name] = float(self._core.batch.accounts[name][0])
         if self._has_terms:
             info["reward_terms"] = self.reward_terms
         return info

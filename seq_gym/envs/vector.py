@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
 from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
+from seq_gym.envs.randomize import SCALES
 from seq_gym.envs.rewards import REWARD_TERMS, Reward
 from seq_gym.envs.settings import AUTORESET, EnvSettings
 from seq_gym.errors import ConfigError, UnknownName, UsageError
@@ -32,11 +33,13 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     Autoreset is same-step by default: the step that ends an episode returns the first observation
     of the next one, and `infos["final_obs"]` and `infos["final_info"]` hold the last of the old.
-    Returned arrays are fresh; rewards are writable.
+    Returned arrays are fresh; rewards are writable. Every column of `final_names` is one of
+    `infos["final_info"]`.
 
     Attributes:
         equity: float64 [N], after the last step (of the new episode where a row was reset).
         positions: float64 [N, S], signed base units.
+        final_names: Figures of an ended episode; its scales are among them under `randomize`.
     """
 
     def __init__(self, settings: EnvSettings, num_envs: int, autoreset: str) -> None:
@@ -54,6 +57,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_observation_space = self._core.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+        drawn = settings.randomize is not None
+        self.final_names = tuple(name for name in kernel.FINALS if drawn or name not in SCALES)
         self._custom = settings.reward.function
         self._is_open = False
 
@@ -122,6 +127,14 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             core.truncated,
             infos,
         )
+
+    def align_observations(self) -> None:
+        """Let the observations of every step begin with a cache line from now on.
+
+        For a network on the CPU: its first product takes a third longer on rows that do not. It
+        costs 2 us a step, so it is asked for.
+        """
+        self._core.align_observations()
 
     # ------------------------------------------------------------------ diagnostics
 
@@ -206,10 +219,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         done = core.terminated | core.truncated
         finals = core.finals
         info: dict[str, Any] = {
-            name: np.where(done, finals[:, k], 0.0) for k, name in enumerate(kernel.FINALS)
+            name: np.where(done, finals[:, k], 0.0) for k, name in enumerate(self.final_names)
         }
         info["ending"] = np.array([Ending(int(value)) for value in info["ending"]], object)
-        info.update({f"_{name}": done.copy() for name in kernel.FINALS})
+        info.update({f"_{name}": done.copy() for name in self.final_names})
         if self.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
             return {"final_info": info, "_final_info": done}
         observations = np.full(self.num_envs, None, object)

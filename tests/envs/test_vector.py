@@ -238,6 +238,22 @@ def test_returned_arrays_are_fresh_and_rewards_writable() -> None:
     returned[0][1][:] += 1.0
 
 
+def test_aligned_observations_begin_with_a_cache_line_and_are_fresh_and_the_same() -> None:
+    plain, aligned = make_vec(num_envs=3), make_vec(num_envs=3)
+    aligned.unwrapped.align_observations()
+    kept = []
+    for env in (plain, aligned):
+        env.reset(seed=1)
+    for _ in range(9):
+        rows = aligned.step(np.array([1, 0, 2]))[0]
+        assert rows.ctypes.data % 64 == 0
+        assert rows.flags.c_contiguous
+        assert rows.flags.writeable
+        np.testing.assert_array_equal(rows, plain.step(np.array([1, 0, 2]))[0])
+        assert not any(np.shares_memory(rows, other) for other in kept)
+        kept.append(rows)
+
+
 def test_final_observations_are_fresh_too() -> None:
     batch = make_vec(num_envs=1, episode_steps=2)
     batch.reset(seed=1)
