@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from seq_gym.errors import ConfigError, UnknownName
 
 __all__ = [
+    "OpenTables",
     "config_from_mapping",
     "config_hash",
     "config_to_dict",
