@@ -1,6 +1,7 @@
 # One command for each job. Every target makes the virtual environment it needs in .venv.
 #
 #   make evaluate    install and run the main job on the seeded synthetic market
+#   make train       install, train PPO for a minute on the synthetic market, and evaluate it
 #   make test        install and run the tests (slow suites: make test-slow)
 #   make check       everything that continuous integration runs
 
@@ -20,12 +21,13 @@ TORCH := torch==2.13.0
 PYTEST := $(BIN)/python -m pytest -n $(JOBS)
 MADE := $(VENV)/.made
 RUN := $(VENV)/.installed-run
+TRAIN := $(VENV)/.installed-train
 DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help evaluate test test-slow test-plain coverage lint format types layers wheel docs check \
+.PHONY: help evaluate train test test-slow test-plain coverage lint format types layers wheel docs check \
 	bench clean
 
 help: ## Show this list.
@@ -40,9 +42,13 @@ $(RUN): pyproject.toml constraints.txt | $(MADE)
 	$(PIP_INSTALL) -e '.[plot]'
 	touch $@
 
+$(TRAIN): pyproject.toml constraints.txt | $(MADE)
+	$(PIP_INSTALL) $(TORCH) -e '.[plot,train]'
+	touch $@ $(RUN)
+
 $(DEV): pyproject.toml constraints.txt | $(MADE)
 	$(PIP_INSTALL) $(TORCH) -e '.[dev]'
-	touch $@ $(RUN)
+	touch $@ $(RUN) $(TRAIN)
 
 $(DOCS): pyproject.toml constraints.txt | $(DEV)
 	$(PIP_INSTALL) $(TORCH) -e '.[dev,docs]'
@@ -55,6 +61,10 @@ $(BENCH): pyproject.toml constraints.txt | $(MADE)
 
 evaluate: $(RUN) ## Run the main job: python -m seq_gym.evaluate (more arguments: ARGS='...').
 	$(BIN)/python -m seq_gym.evaluate $(ARGS)
+
+train: $(TRAIN) ## Train PPO on the synthetic market, evaluate it on its test range, write a report.
+	$(BIN)/python -m agents.train_ppo configs/ppo-synthetic.toml $(ARGS)
+	$(BIN)/python -m seq_gym.evaluate --agent "$$(ls -dt runs/*-CandleTrading-v0-ppo-* | head -1)"
 
 test: $(DEV) ## Run the tests, without the slow suites.
 	$(PYTEST) $(ARGS)

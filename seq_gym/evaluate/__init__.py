@@ -2,8 +2,8 @@
 
 from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
 from seq_gym.evaluate.folder import write_run_folder
-from seq_gym.evaluate.manifest import PHYSICS_VERSION
 from seq_gym.evaluate.settings import EvaluateConfig
+from seq_gym.sandbox.params import PHYSICS_VERSION
 
 __all__ = [
     "PHYSICS_VERSION",

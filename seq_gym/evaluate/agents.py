@@ -1,5 +1,8 @@
 """Find the agents that a run names: built-in names, modules, files, run folders.
 
+A run folder names its loader in its manifest, and the zip of a model is loaded by that of
+seq_gym.train; both are imported when one is named, so that nothing else needs torch.
+
 A class is built anew for every episode, so that no episode knows another; so is a copy of a live
 strategy. A live policy is used as it is: what it must remember belongs in its `state`.
 """
@@ -10,11 +13,10 @@ import copy
 import hashlib
 import importlib
 import importlib.util
-import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -22,8 +24,9 @@ from typing import Any, Literal
 from seq_gym.errors import ConfigError, SeqGymError, UnknownName
 from seq_gym.evaluate.baselines import BASELINES, BUILT_IN, RandomWeights
 from seq_gym.policy import is_policy, is_strategy
+from seq_gym.runs.folder import read_json
 
-__all__ = ["AgentSpec", "blame", "choose_agents", "load_agent"]
+__all__ = ["AgentSpec", "blame", "choose_agents", "load_agent", "record_of_run", "settings_of_run"]
 
 AgentKind = Literal["policy", "strategy"]
 
@@ -38,6 +41,8 @@ class AgentSpec:
         kind: Whether it acts on observations or on a session.
         baseline: Whether it is one of those that always run beside.
         live: The object itself, where Python gave one.
+        algo: Algorithm of a model, where the source is its zip.
+        vecnormalize: File of its normaliser.
     """
 
     name: str
@@ -45,26 +50,58 @@ class AgentSpec:
     kind: AgentKind
     baseline: bool = False
     live: Any = None
+    algo: str | None = None
+    vecnormalize: str | None = None
 
 
-def choose_agents(specs: Sequence[str], live: Mapping[str, Any], seed: int) -> list[AgentSpec]:
+MODEL_LOADER = "seq_gym.train.loading:load_model"
+
+
+def choose_agents(
+    specs: Sequence[str],
+    live: Mapping[str, Any],
+    seed: int,
+    *,
+    algo: str | None = None,
+    vecnormalize: str | None = None,
+) -> list[AgentSpec]:
     """Return the agents of a run: those named, the live ones, then the baselines.
 
     Without any, the built-in "trend" is the one beside the baselines.
+
+    Args:
+        specs: What was named.
+        live: Objects by name.
+        seed: Of the run.
+        algo: Algorithm of models that are named by their zip.
+        vecnormalize: File of their normaliser.
 
     Raises:
         ConfigError: An agent cannot be loaded; UnknownName with the near miss where a name fails.
     """
     sources = list(dict.fromkeys(specs))
+    if (algo or vecnormalize) and not any(each.endswith(".zip") for each in sources):
+        raise ConfigError(
+            "algo and vecnormalize are for a model file; no agent was one. Likely fix: --agent "
+            "model.zip; a run folder knows its own."
+        )
     if not sources and not live:
         sources = ["trend"]
     chosen: list[AgentSpec] = []
     for source in sources:
         if source not in BASELINES:
-            maker = load_agent(AgentSpec(name=source, source=source, kind="strategy"), seed)
-            _append(chosen, _short_name(source), source, maker.agent, None)
+            is_model = source.endswith(".zip")
+            spec = AgentSpec(
+                name=_short_name(source),
+                source=source,
+                kind="strategy",
+                algo=algo if is_model else None,
+                vecnormalize=vecnormalize if is_model else None,
+            )
+            _append(chosen, spec, load_agent(spec, seed).agent)
     for name, agent in live.items():
-        _append(chosen, name, "live", agent, agent)
+        spec = AgentSpec(name=name, source="live", kind="strategy", live=agent)
+        _append(chosen, spec, agent)
     beside = (AgentSpec(name=n, source=n, kind="strategy", baseline=True) for n in BASELINES)
     return [*chosen, *beside]
 
@@ -92,6 +129,8 @@ def load_agent(spec: AgentSpec, seed: int) -> LoadedAgent:
     path, name = _parted(spec.source)
     if Path(spec.source).is_dir():
         return _prepared(_of_run_folder(Path(spec.source)), spec.source)
+    if spec.source.endswith(".zip"):
+        return _prepared(_of_model(spec), spec.source)
     if path.endswith(".py"):
         module = _of_file(Path(path), spec.source)
     elif name:
@@ -112,20 +151,23 @@ def blame(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
 
-def _append(chosen: list[AgentSpec], name: str, source: str, agent: Any, live: Any) -> None:
+def _append(chosen: list[AgentSpec], spec: AgentSpec, agent: Any) -> None:
+    """Append an agent under a name of its own, now that its kind is known."""
     taken = {each.name for each in chosen} | set(BASELINES)
-    unique, count = name, 2
+    unique, count = spec.name, 2
     while unique in taken:
-        unique, count = f"{name}-{count}", count + 1
+        unique, count = f"{spec.name}-{count}", count + 1
     kind: AgentKind = "policy" if is_policy(agent) else "strategy"
     if isinstance(agent, type):
         kind = "policy" if callable(getattr(agent, "predict", None)) else "strategy"
     if not is_policy(agent) and not is_strategy(agent):
-        raise _no_agent(name, agent)
-    chosen.append(AgentSpec(name=unique, source=source, kind=kind, live=live))
+        raise _no_agent(spec.name, agent)
+    chosen.append(replace(spec, name=unique, kind=kind))
 
 
 def _short_name(source: str) -> str:
+    if Path(source).is_dir():
+        return str(_manifest(Path(source)).get("name", Path(source).name))
     path, name = _parted(source)
     return name or Path(path).stem
 
@@ -228,15 +270,60 @@ def _named(module: ModuleType, name: str, source: str) -> Any:
     return getattr(module, own[0])
 
 
+def settings_of_run(source: str) -> dict[str, Any]:
+    """Return what a run folder asks of evaluate by default, {} where it asks for nothing.
+
+    Args:
+        source: What was named as an agent.
+    """
+    asked = record_of_run(source).get("evaluate", {})
+    return asked if isinstance(asked, dict) else {}
+
+
+def record_of_run(source: str) -> dict[str, Any]:
+    """Return the manifest of a run folder, {} where the source is none.
+
+    Args:
+        source: What was named as an agent.
+    """
+    named_first = source in BUILT_IN or not Path(source).is_dir()
+    return {} if named_first else _manifest(Path(source))
+
+
 def _of_run_folder(folder: Path) -> Any:
     """Load the agent of a run folder by the loader that its manifest names, `module:attr`."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        module, _, attribute = str(manifest["loader"]).partition(":")
-    except (OSError, ValueError, KeyError) as error:
+    loader = _manifest(folder).get("loader")
+    if not isinstance(loader, str):
         raise ConfigError(
-            f"A run folder must hold a manifest.json that names its loader; {folder} does not "
-            f"({blame(error)}). Likely fix: name a folder that a training run made."
+            f"A run folder must hold a manifest.json that names its loader; {folder} does not. "
+            "Likely fix: name a folder that a training run made."
+        )
+    return _loaded(loader, str(folder), folder)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / "manifest.json")
+    except ConfigError as error:
+        raise ConfigError(
+            f"A run folder must hold a manifest.json that names its loader; {folder} does not. "
+            "Likely fix: name a folder that a training run made."
         ) from error
-    loader = getattr(_of_module(module, str(folder)), attribute)
-    return _called(lambda: loader(folder), str(folder))
+
+
+def _of_model(spec: AgentSpec) -> Any:
+    """Load a model that somebody saved."""
+    if not Path(spec.source).is_file():
+        raise ConfigError(f"agent must be a file that exists; there is no {spec.source!r}.")
+    return _loaded(MODEL_LOADER, spec.source, spec.source, spec.algo, spec.vecnormalize)
+
+
+def _loaded(loader: str, source: str, *arguments: Any) -> Any:
+    module, _, attribute = loader.partition(":")
+    found = getattr(_of_module(module, source), attribute)
+    try:
+        return found(*arguments)
+    except SeqGymError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"Agent {source!r} cannot be built: {blame(error)}.") from error

@@ -9,18 +9,26 @@ import contextlib
 import json
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import fields
 from typing import Any
 
-from seq_gym.config import field_docs, load_config, with_overrides
+from seq_gym.config import (
+    OpenTables,
+    config_from_mapping,
+    field_docs,
+    load_config,
+    with_overrides,
+)
 from seq_gym.console import option, options_class, parse, refuse_unknown_options, say
 from seq_gym.errors import SeqGymError
+from seq_gym.evaluate.agents import settings_of_run
 from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
 from seq_gym.evaluate.folder import write_run_folder
-from seq_gym.evaluate.rollout import known_env_settings
 from seq_gym.evaluate.run import Progress
 from seq_gym.evaluate.settings import EvaluateConfig
+from seq_gym.runs.environment import known_env_settings
+from seq_gym.runs.market import DATA_FIELDS
 
 __all__ = ["main", "read_command_line"]
 
@@ -36,6 +44,7 @@ under --out.
 Examples:
   python -m seq_gym.evaluate
   python -m seq_gym.evaluate --data candles.parquet --agent agents/sma_crossover.py
+  python -m seq_gym.evaluate --agent runs/20250601T014000Z-CandleTrading-v0-ppo-s0-0123456789ab
   python -m seq_gym.evaluate --config configs/bracket_breakout.toml --set taker_fee_frac=0.0005
 """
 
@@ -43,6 +52,7 @@ _SECTIONS = ("env_settings", "sandbox")
 _REPEATED = ("agent", "set")
 _METAVARS = {
     "agent": "AGENT",
+    "algo": "NAME",
     "data": "[FILE ...]",
     "end": "TIME",
     "env": "ID",
@@ -53,6 +63,7 @@ _METAVARS = {
     "start": "TIME",
     "symbols": "[SYMBOL ...]",
     "tz": "ZONE",
+    "vecnormalize": "FILE",
 }
 _CONFIG_DOC = "TOML file of a whole run; what is given on the command line wins over it."
 _SET_DOC = (
@@ -97,10 +108,29 @@ def read_command_line(arguments: Sequence[str]) -> EvaluateConfig:
     refuse_unknown_options(arguments, [each.name for each in fields(schema)], PROGRAM)
     options = parse(schema, arguments, PROGRAM, DESCRIPTION)
     keys = {"env_settings": known_env_settings()}
-    config = EvaluateConfig()
+    chosen = [*_chosen(options), *options.set]
     if options.config is not None:
         config = load_config(EvaluateConfig, options.config, known=keys)
-    return with_overrides(config, [*_chosen(options), *options.set], known=keys)
+    else:
+        config = _of_runs(options.agent, {each.partition("=")[0] for each in chosen}, keys)
+    return with_overrides(config, chosen, known=keys)
+
+
+def _of_runs(agents: Sequence[str], given: Set[str], keys: OpenTables) -> EvaluateConfig:
+    """Return what the first run folder among the agents asks for: its data and its test range.
+
+    Whoever names data of his own, or another part of it, has windows of his own too.
+    """
+    for agent in agents:
+        asked = settings_of_run(agent)
+        if not asked:
+            continue
+        if "data" in given:
+            asked = {name: value for name, value in asked.items() if name not in DATA_FIELDS}
+        if not given.isdisjoint((*DATA_FIELDS, "seed", "candles_per_step")):
+            asked.pop("warm_up", None)
+        return config_from_mapping(EvaluateConfig, asked, known=keys, source=f"{agent}: evaluate")
+    return EvaluateConfig()
 
 
 def _schema(defaults: EvaluateConfig) -> type:
@@ -130,11 +160,12 @@ def _chosen(options: Any) -> list[str]:
     chosen = []
     for each in fields(EvaluateConfig):
         value = getattr(options, each.name, None)
-        if value is None or (each.name in _REPEATED and not value):
+        if value is None or value is False or (each.name in _REPEATED and not value):
             continue
         name = "sandbox.starting_balance" if each.name == "capital" else each.name
         # What is text stays text, even "42"; JSON is TOML for texts and lists of them.
         hint = hints[each.name]
+        value = "true" if value is True else value
         is_text = isinstance(value, tuple) or str in (hint, *typing.get_args(hint))
         chosen.append(f"{name}={json.dumps(value) if is_text else value}")
     return chosen

@@ -8,10 +8,10 @@ from typing import Any
 
 from seq_gym.config import config_to_dict
 from seq_gym.evaluate.aggregate import Summary
-from seq_gym.evaluate.manifest import PHYSICS_VERSION
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.market import CandleSeries, Window
 from seq_gym.metrics import BacktestOverfitting, BootstrapInterval
+from seq_gym.sandbox.params import PHYSICS_VERSION
 from seq_gym.times import format_time
 
 __all__ = ["make_document"]

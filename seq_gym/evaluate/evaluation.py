@@ -8,16 +8,19 @@ from typing import Any
 
 from seq_gym.console import TextTable, render
 from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.evaluate.agents import AgentSpec, choose_agents
+from seq_gym.evaluate.agents import AgentSpec, choose_agents, load_agent
 from seq_gym.evaluate.aggregate import Summary, summarise
 from seq_gym.evaluate.document import make_document
 from seq_gym.evaluate.market import choose_windows, first_cursor, load_market
-from seq_gym.evaluate.rollout import Episode, env_id, known_env_settings, make_env
+from seq_gym.evaluate.rollout import Episode, bind, make_env
 from seq_gym.evaluate.run import Job, Progress, run_episodes
+from seq_gym.evaluate.seen import notes_on_seen
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.evaluate.tables import episode_rows
 from seq_gym.evaluate.text import agent_table, comparison_table, describe_run, notes
 from seq_gym.market import CandleSeries, Window, load_candles
+from seq_gym.runs.environment import env_id, known_env_settings
+from seq_gym.runs.market import source_of
 
 __all__ = ["EvaluationResult", "evaluate"]
 
@@ -83,7 +86,8 @@ class EvaluationResult:
 
     def notes(self) -> list[str]:
         """Return the sentences below the tables."""
-        return notes(self.summary, self.is_partial)
+        seen = notes_on_seen(self.specs, self.series, self.windows, self.source)
+        return [*notes(self.summary, self.is_partial), *seen]
 
     def text(self) -> str:
         """Return what the command prints."""
@@ -125,9 +129,15 @@ def evaluate(
     [2, 2]
     """
     config = EvaluateConfig() if config is None else config
-    specs = choose_agents(config.agent, agents or {}, config.seed)
+    specs = choose_agents(
+        config.agent,
+        agents or {},
+        config.seed,
+        algo=config.algo,
+        vecnormalize=config.vecnormalize,
+    )
     series = _series(config, data)
-    env = env_id(config, series.num_symbols)
+    env = env_id(config.env, series.num_symbols)
     needed = _needed(config, series, specs)
     first = first_cursor(config, series.num_candles, needed)
     windows = choose_windows(config, first, series.num_candles)
@@ -136,7 +146,7 @@ def evaluate(
         config=config,
         env=env,
         series=series,
-        source=_source(config) if data is None else "a CandleSeries from Python",
+        source=source_of(config, config.seed) if data is None else "a CandleSeries from Python",
         specs=tuple(specs),
         windows=tuple(windows),
         episodes=tuple(episodes),
@@ -165,15 +175,8 @@ def _series(config: EvaluateConfig, data: Any) -> CandleSeries:
     )
 
 
-def _source(config: EvaluateConfig) -> str:
-    if not config.data:
-        return f"synthetic market of seed {config.seed}"
-    first, *others = config.data
-    return f"{first} and {len(others)} more" if others else first
-
-
 def _needed(config: EvaluateConfig, series: CandleSeries, specs: Sequence[AgentSpec]) -> int:
-    """Return the candles that observations need, and refuse wrong settings of the environment."""
+    """Return the candles that observations need; refuse settings that the run cannot have."""
     if all(spec.kind == "strategy" for spec in specs):
         if config.env_settings:
             raise ConfigError(
@@ -187,6 +190,9 @@ def _needed(config: EvaluateConfig, series: CandleSeries, specs: Sequence[AgentS
             raise UnknownName("setting of the environment", name, known)
     env = make_env(config, series)
     try:
+        for spec in specs:
+            if spec.kind == "policy":
+                bind(load_agent(spec, config.seed).agent, env, config)
         return int(env.unwrapped.settings.first_start)
     finally:
         env.close()

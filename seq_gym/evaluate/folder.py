@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from seq_gym.config import config_hash, config_to_toml
-from seq_gym.errors import ConfigError, MissingExtra
+from seq_gym.errors import MissingExtra
 from seq_gym.evaluate.evaluation import EvaluationResult
-from seq_gym.evaluate.manifest import folder_name, make_manifest, utc_now
+from seq_gym.evaluate.manifest import make_manifest
 from seq_gym.evaluate.picture import draw
 from seq_gym.evaluate.report import make_report
 from seq_gym.evaluate.settings import NUMBERS_LEFT_OUT
 from seq_gym.evaluate.tables import write_tables
+from seq_gym.runs.folder import move, new_scratch, write_json
+from seq_gym.runs.manifest import folder_name, utc_now
 
 __all__ = ["write_run_folder"]
 
@@ -40,11 +40,7 @@ def write_run_folder(
     digest = config_hash(result.config, leave_out=NUMBERS_LEFT_OUT)
     name = folder_name(now, result.env, result.candidates, result.config.seed, digest)
     root = Path(result.config.out if out is None else out)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
-    except OSError as error:
-        raise ConfigError(f"out must be a folder that can be written; {root}: {error}.") from error
+    scratch = new_scratch(root)
     try:
         notes = _fill(scratch, result, command)
         manifest = make_manifest(
@@ -57,11 +53,10 @@ def write_run_folder(
             digest=digest,
             is_partial=result.is_partial,
         )
-        _write_json(scratch / "manifest.json", manifest)
+        write_json(scratch / "manifest.json", manifest)
         state = "partial" if result.is_partial else "complete"
         (scratch / "DONE").write_text(f"{state}\n", encoding="utf-8")
-        scratch.chmod(0o755)
-        return _move(scratch, root, name), notes
+        return move(scratch, root, name), notes
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -70,7 +65,7 @@ def write_run_folder(
 def _fill(folder: Path, result: EvaluationResult, command: Sequence[str]) -> list[str]:
     config_toml = config_to_toml(result.config, header=" ".join(command))
     (folder / "config.toml").write_text(config_toml, encoding="utf-8")
-    _write_json(folder / "metrics.json", result.document())
+    write_json(folder / "metrics.json", result.document())
     write_tables(folder, [spec.name for spec in result.specs], result.episodes)
     notes = []
     picture = None
@@ -92,21 +87,3 @@ def _fill(folder: Path, result: EvaluationResult, command: Sequence[str]) -> lis
     )
     (folder / "report.html").write_text(report, encoding="utf-8")
     return notes
-
-
-def _write_json(path: Path, document: object) -> None:
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _move(scratch: Path, root: Path, name: str) -> Path:
-    """Give the folder its name; of two runs in one second the later has a number."""
-    for number in range(1, 1_000):
-        target = root / (name if number == 1 else f"{name}-{number}")
-        if not target.exists():
-            try:
-                return scratch.rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
-    raise ConfigError(f"out must have room for another run; {root} has 999 of {name}.")

@@ -1,43 +1,17 @@
-"""What a run was: command, versions, commit, seed, data. Alone in evaluate it reads the clock."""
+"""What an evaluation was: its record, its agents, and whether all of it was done."""
 
 from __future__ import annotations
 
 import datetime as dt
-import importlib.metadata
-import platform
-import re
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import seq_gym
 from seq_gym.evaluate.agents import AgentSpec
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.market import CandleSeries
-from seq_gym.sandbox.params import PHYSICS_VERSION
-from seq_gym.times import format_time
+from seq_gym.runs.manifest import make_record
 
-__all__ = ["PHYSICS_VERSION", "folder_name", "make_manifest", "utc_now"]
-
-_LIBRARIES = ("numpy", "numba", "polars", "pyarrow", "gymnasium")
-
-
-def utc_now() -> dt.datetime:
-    """Return the time by which a run folder is named."""
-    return dt.datetime.now(dt.UTC)
-
-
-def folder_name(now: dt.datetime, env: str, agents: Sequence[str], seed: int, digest: str) -> str:
-    """Return `<UTC time>-<env>-<agent>-s<seed>-<hash>`; of several agents the first and a count.
-
-    >>> now = dt.datetime(2025, 6, 1, 1, 40, tzinfo=dt.UTC)
-    >>> folder_name(now, "seq_gym/Portfolio-v0", ["trend", "sma"], 42, "0123456789ab")
-    '20250601T014000Z-Portfolio-v0-trend+1-s42-0123456789ab'
-    """
-    more = f"+{len(agents) - 1}" if len(agents) > 1 else ""
-    agent = re.sub(r"[^A-Za-z0-9_.]+", "-", agents[0] if agents else "none").strip("-.")
-    return f"{now:%Y%m%dT%H%M%SZ}-{env.rpartition('/')[2]}-{agent}{more}-s{seed}-{digest}"
+__all__ = ["make_manifest"]
 
 
 def make_manifest(
@@ -52,48 +26,8 @@ def make_manifest(
     is_partial: bool,
 ) -> dict[str, Any]:
     """Return the record of a run, plain values only."""
-    return {
-        "command": list(command),
-        "created": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "partial": is_partial,
-        "seed": config.seed,
-        "config_hash": digest,
-        "physics_version": PHYSICS_VERSION,
-        "data": {
-            "source": source,
-            "fingerprint": series.fingerprint,
-            "symbols": list(series.symbols),
-            "interval": series.interval,
-            "start": format_time(series.start_ns),
-            "end": format_time(series.end_ns),
-            "candles": series.num_candles,
-        },
-        "agents": [{"name": each.name, "source": each.source, "kind": each.kind} for each in specs],
-        "versions": {
-            "seq_gym": seq_gym.__version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
-        },
-        "platform": platform.platform(),
-        "commit": _commit(),
-    }
-
-
-def _commit() -> str | None:
-    """Return the commit of the sources, with "+" where they were edited; None outside of git."""
-    root = Path(seq_gym.__file__).resolve().parent
-    try:
-        # An installed package may lie in the repository of somebody else's project.
-        _git(root, "ls-files", "--error-unmatch", "__init__.py")
-        commit = _git(root, "rev-parse", "HEAD")
-        edited = _git(root, "status", "--porcelain", "--", str(root))
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("+" if edited else "")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    answer = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+    record = make_record(
+        series, source=source, seed=config.seed, command=command, now=now, digest=digest
     )
-    return answer.stdout.strip()
+    agents = [{"name": each.name, "source": each.source, "kind": each.kind} for each in specs]
+    return {**record, "partial": is_partial, "agents": agents}

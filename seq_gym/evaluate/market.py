@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from pathlib import Path
-
 from seq_gym.errors import ConfigError
 from seq_gym.evaluate.settings import EvaluateConfig
-from seq_gym.market import (
-    CandleSeries,
-    Window,
-    load_candles,
-    random_windows,
-    sequential_windows,
-    synthetic_candles,
-)
-from seq_gym.market.store import store_of
-from seq_gym.times import parse_interval, parse_time
+from seq_gym.market import CandleSeries, Window, random_windows, sequential_windows
+from seq_gym.runs import market
 
 __all__ = ["choose_windows", "first_cursor", "load_market"]
 
-SYNTHETIC_SYMBOLS = ("BTCUSDT", "ETHUSDT")
-SYNTHETIC_CANDLES = 43_200
-SYNTHETIC_START = "2025-01-01"
 
 RANDOM_EPISODES = 10
 EPISODE_STEPS = 1_440
@@ -37,24 +22,7 @@ def load_market(config: EvaluateConfig) -> CandleSeries:
         ConfigError: Symbols, times or files are not what they must be.
         MarketDataError: The data breaks a rule; the message names file, row and time.
     """
-    if not config.data:
-        _refuse_file_words(config)
-        return _synthetic(config)
-    paths = config.paths
-    if len(paths) > 1 or store_of(paths[0]) is None:
-        _refuse_missing("data", paths)
-    _refuse_missing("funding", config.funding_files.values())
-    _refuse_missing("mark", config.mark_files.values())
-    return load_candles(
-        paths[0] if len(paths) == 1 else list(paths),
-        symbols=list(config.symbols) or None,
-        interval=config.interval,
-        start=config.start,
-        end=config.end,
-        tz=config.tz,
-        funding=config.funding_files,
-        mark=config.mark_files,
-    )
+    return market.load_market(config, config.seed)
 
 
 def first_cursor(config: EvaluateConfig, num_candles: int, needed: int) -> int:
@@ -131,47 +99,4 @@ def _too_many(wanted: int, fit: int, steps: int) -> ConfigError:
         f"data; was {wanted}. Likely fix: fewer episodes, fewer episode_steps, or more data."
         if fit
         else f"episode_steps must fit the data; was {steps}. Likely fix: fewer, or more data."
-    )
-
-
-def _refuse_file_words(config: EvaluateConfig) -> None:
-    """Refuse what says how files are to be read where no file is."""
-    for name in ("tz", "funding", "mark"):
-        value = getattr(config, name)
-        if value:
-            raise ConfigError(
-                f"{name} must be left out without data, which it belongs to; was {value!r}. "
-                "Likely fix: name files in data."
-            )
-
-
-def _refuse_missing(name: str, paths: Iterable[str]) -> None:
-    for path in map(Path, paths):
-        if not path.exists():
-            siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else ()
-            close = difflib.get_close_matches(path.name, siblings, n=1)
-            hint = f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
-            raise ConfigError(
-                f"{name} must name files that exist; there is no {str(path)!r}.{hint}"
-            )
-
-
-def _synthetic(config: EvaluateConfig) -> CandleSeries:
-    interval = config.interval or "1m"
-    start = config.start or SYNTHETIC_START
-    num_candles = SYNTHETIC_CANDLES
-    if config.end is not None:
-        span = parse_time(config.end, end=True) - parse_time(start)
-        num_candles = span // parse_interval(interval)
-        if num_candles < 1:
-            raise ConfigError(
-                f"end must be after start; were {config.end} and {start}. "
-                "Likely fix: change one of them."
-            )
-    return synthetic_candles(
-        config.symbols or SYNTHETIC_SYMBOLS,
-        interval,
-        start,
-        num_candles=num_candles,
-        seed=config.seed,
     )

@@ -6,37 +6,24 @@ afterwards. Both are the same engine under the same params, so that their number
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate.agents import AgentSpec, LoadedAgent, load_agent
 from seq_gym.evaluate.settings import EvaluateConfig
 from seq_gym.market import CandleSeries, Window
 from seq_gym.metrics import EpisodeMetrics, episode_metrics
 from seq_gym.metrics.measure import FloatArray
 from seq_gym.policy import Strategy
-from seq_gym.sandbox.params import RiskProfile, SandboxParams
+from seq_gym.runs.environment import env_id, sandbox_arguments
 from seq_gym.sandbox.session import Session
 from seq_gym.times import NS_PER_S
 
-__all__ = ["Episode", "Rollout", "env_id", "known_env_settings", "make_env"]
+__all__ = ["Episode", "Rollout", "bind", "make_env"]
 
-NAMESPACE = "seq_gym/"
-_ARGUMENTS_OF_THE_RUN = (
-    "symbols",
-    "interval",
-    "start",
-    "end",
-    "window",
-    "episode_steps",
-    "candles_per_step",
-    "render_mode",
-)
 FILL_FIELDS = (
     "order_id",
     "symbol",
@@ -88,28 +75,6 @@ class Episode:
         return self.start_ns + steps * ((self.end_ns - self.start_ns) // max(len(steps) - 1, 1))
 
 
-def env_id(config: EvaluateConfig, num_symbols: int) -> str:
-    """Return the id of the environment in which policies act.
-
-    Raises:
-        ConfigError: It trades one symbol, and the data has several.
-    """
-    if config.env is None:
-        name = "CandleTrading-v0" if num_symbols == 1 else "Portfolio-v0"
-        return NAMESPACE + name
-    from seq_gym.envs.catalog import ENV_IDS
-
-    chosen = config.env if "/" in config.env else NAMESPACE + config.env
-    if chosen not in ENV_IDS:
-        raise UnknownName("env", config.env, [name.removeprefix(NAMESPACE) for name in ENV_IDS])
-    if chosen == NAMESPACE + "CandleTrading-v0" and num_symbols > 1:
-        raise ConfigError(
-            f"env {config.env!r} trades one symbol; the data has {num_symbols}. "
-            "Likely fix: --symbols with one of them, or --env Portfolio-v0."
-        )
-    return chosen
-
-
 def make_env(config: EvaluateConfig, series: CandleSeries, length: int | None = None) -> Any:
     """Make the environment of a run under its sandbox.
 
@@ -128,22 +93,21 @@ def make_env(config: EvaluateConfig, series: CandleSeries, length: int | None = 
         "data": series,
         "candles_per_step": config.candles_per_step,
         **config.env_settings,
-        **_shallow(config.sandbox),
+        **sandbox_arguments(config.sandbox),
     }
     if length is not None:
         arguments["episode_steps"] = length // config.candles_per_step
-    return gymnasium.make(env_id(config, series.num_symbols), **arguments)
+    return gymnasium.make(env_id(config.env, series.num_symbols), **arguments)
 
 
-def known_env_settings() -> dict[str, None]:
-    """Return the keyword arguments of all environments that `env_settings` may hold, in order."""
-    from seq_gym.envs import catalog
+def bind(policy: Any, env: Any, config: EvaluateConfig) -> None:
+    """Let a policy that was trained for an environment see which one it is in.
 
-    known: dict[str, None] = {}
-    for single, _ in catalog.ENV_IDS.values():
-        arguments = inspect.signature(getattr(catalog, single)).parameters.values()
-        known |= {each.name: None for each in arguments if each.kind is each.KEYWORD_ONLY}
-    return {name: None for name in known if name not in _ARGUMENTS_OF_THE_RUN}
+    Raises:
+        ConfigError: It is not what the policy was trained in.
+    """
+    if callable(getattr(policy, "bind", None)):
+        policy.bind(env.unwrapped, allow_mismatch=config.allow_mismatch)
 
 
 class Rollout:
@@ -189,7 +153,7 @@ class Rollout:
             end_time=self._series.time_of(window.end),
             snapshot_every=0,
             save=False,  # a run folder keeps it
-            **_shallow(self._config.sandbox),
+            **sandbox_arguments(self._config.sandbox),
         )
         # One that answers nothing can be advanced in one piece: step_batch(n) is n times step.
         passive = _is_passive(strategy)
@@ -201,6 +165,7 @@ class Rollout:
         if self._env is None:
             self._env = make_env(self._config, self._series, window.num_steps)
         env = self._env
+        bind(policy, env, self._config)
         observation, _ = env.reset(seed=self._config.seed + index, options={"start": window.start})
         state: Any = None
         first = np.ones(1, dtype=np.bool_)
@@ -221,12 +186,6 @@ def _is_passive(strategy: Any) -> bool:
     return isinstance(strategy, Strategy) and all(
         getattr(type(strategy), name) is getattr(Strategy, name) for name in answers
     )
-
-
-def _shallow(params: SandboxParams) -> dict[str, Any]:
-    """Return the fields of the sandbox; "no limits" is said, or a profile file might set some."""
-    shallow = {each.name: getattr(params, each.name) for each in fields(params)}
-    return {**shallow, "risk": params.risk or RiskProfile()}
 
 
 def _record(

@@ -55,6 +55,12 @@ def test_agents_of_one_name_are_told_apart(tmp_path):
     assert names[:3] == ["mine", "mine-2", "hold-2"]
 
 
+@pytest.mark.parametrize("given", [{"algo": "ppo"}, {"vecnormalize": "v.pkl"}])
+def test_what_belongs_to_a_model_file_is_refused_without_one(given):
+    with pytest.raises(ConfigError, match="algo and vecnormalize are for a model file"):
+        choose_agents(("trend",), {}, 0, **given)
+
+
 def test_a_module_is_named_with_a_colon():
     (spec, *_) = choose_agents(("seq_gym.evaluate.baselines:Trend",), {}, 0)
     assert (spec.name, spec.kind) == ("Trend", "strategy")

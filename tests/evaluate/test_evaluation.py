@@ -12,10 +12,11 @@ from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import EvaluateConfig, evaluate
 from seq_gym.evaluate.aggregate import summarise
 from seq_gym.evaluate.cli import read_command_line
-from seq_gym.evaluate.rollout import FILL_FIELDS, known_env_settings
+from seq_gym.evaluate.rollout import FILL_FIELDS
 from seq_gym.market import candles_from_rows
 from seq_gym.metrics import episode_metrics
 from seq_gym.policy import Strategy
+from seq_gym.runs.environment import known_env_settings
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.sandbox.session import Session
 
