@@ -17,7 +17,15 @@ from pathlib import Path
 from benchmarks.market import market_name
 from benchmarks.measure import Scale
 
-SECTIONS = {1: "peers", 3: "gather", 4: "forward", 5: "costs", 6: "startup", 7: "storing"}
+SECTIONS = {
+    1: "peers",
+    3: "gather",
+    4: "forward",
+    5: "costs",
+    6: "startup",
+    7: "storing",
+    8: "train",
+}
 """Modules by the first of their rows; peers holds rows 1 and 2."""
 _PACKAGES = (
     "seq-gym",

@@ -29,7 +29,14 @@ ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 
 # Their code is complete. The other pages show fragments.
-RUN = ("README.md", "docs/data.md", "docs/environments.md", "docs/fills.md", "docs/session.md")
+RUN = (
+    "README.md",
+    "docs/data.md",
+    "docs/environments.md",
+    "docs/fills.md",
+    "docs/session.md",
+    "docs/training.md",
+)
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 DOOR = "python -m seq_gym.data "

@@ -30,7 +30,8 @@ def test_plain_python_and_compiled_kernels_give_the_same_numbers_to_the_bit() ->
     script = (
         "import gymnasium, seq_gym, hashlib, numpy as np\n"
         "env = gymnasium.make('seq_gym/CandleTrading-v0', action='order', episode_steps=60,"
-        " look_back=5, data=seq_gym.synthetic_candles(('BTCUSDT',), num_candles=400, seed=3))\n"
+        " look_back=5, randomize={'fee_scale': [0.5, 2.0]},"
+        " data=seq_gym.synthetic_candles(('BTCUSDT',), num_candles=400, seed=3))\n"
         "env.action_space.seed(1)\n"
         "observation, _ = env.reset(seed=1)\n"
         "digest = hashlib.sha256(observation.tobytes())\n"
