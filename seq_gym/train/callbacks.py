@@ -100,7 +100,7 @@ class Interrupts:
         self.asked = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the first Ctrl-C; the second one is not waited for."""
+        """Note the first signal; the second one is not waited for."""
         del number, frame
         if self.asked:
             raise KeyboardInterrupt
@@ -109,16 +109,21 @@ class Interrupts:
 
 @contextmanager
 def interrupts_held() -> Iterator[Interrupts]:
-    """Hold Ctrl-C back until the end of a rollout; in other threads nothing is held."""
+    """Hold Ctrl-C, and the SIGTERM of a scheduler, back until the end of a rollout.
+
+    In other threads nothing is held.
+    """
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    before = signal.signal(signal.SIGINT, interrupts.handle)
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interrupts.handle) for number in held]
     try:
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(held, before, strict=True):
+            signal.signal(number, handler)
 
 
 class RunCallback(BaseCallback):

@@ -195,10 +195,12 @@ def _evaluate_settings(config: TrainConfig, ranges: Ranges) -> dict[str, Any]:
     series, test = ranges.series, ranges.splits.test
     scaling = {} if ranges.scaling is None else {"feature_scaling": ranges.scaling}
     steps = min(config.episode_steps, test.num_steps // config.candles_per_step)
+    # Figures are those of the account; the reward may be a function of somebody's own.
+    asked = {name: value for name, value in plain["env_settings"].items() if name != "reward"}
     return {
         **chosen,
         "env": ranges.env,
-        "env_settings": {**nominal(plain["env_settings"]), **scaling},
+        "env_settings": {**nominal(asked), **scaling},
         "seed": config.market_seed,
         "start": format_time(series.start_ns),
         "end": format_time(series.time_of(test.end)),

@@ -124,7 +124,10 @@ def test_without_the_extra_the_package_and_its_config_are_there() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_ctrl_c_keeps_a_checkpoint_that_the_run_goes_on_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_a_checkpoint_that_the_run_goes_on_from(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     long = [*TINY, *ROLLOUT, "total_steps=50_000_000", f"out={tmp_path}"]
     command = [sys.executable, "-m", "agents.train_ppo", *sets(long)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -133,7 +136,7 @@ def test_ctrl_c_keeps_a_checkpoint_that_the_run_goes_on_from(tmp_path: Path) -> 
     while line and "validation return" not in line:
         line = process.stderr.readline()
     assert line, "it ended before its first validation"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told

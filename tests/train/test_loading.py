@@ -295,6 +295,14 @@ def test_evaluate_needs_no_torch_until_a_trained_agent_is_named() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_run_with_a_reward_of_ones_own_is_evaluated(tmp_path: Path) -> None:
+    def gained(before: Any, after: Any) -> Any:
+        return after.equity / before.equity - 1.0
+
+    run = train(small(tmp_path, env_settings={"look_back": 6, "reward": gained}))
+    assert evaluate(settings(run.folder)).candidates == ["ppo-s0"]
+
+
 def test_windows_that_a_run_has_seen_are_told(trained: Any, tmp_path: Path) -> None:
     told = "NOT UNSEEN: ppo-s0 was trained or chosen on candles of"
     own = settings(trained.folder)
