@@ -143,6 +143,11 @@ def run_resample(options: ResampleOptions) -> Outcome:
 def run_verify(options: VerifyOptions) -> Outcome:
     """Check everything against its fingerprint."""
     store = Store.open(options.store)
+    if not store.list():
+        raise ConfigError(
+            f"A store that is verified must hold a table; {store.place.name} holds none. Likely "
+            "fix: --store, or import first."
+        )
     tables, faults = store.list(), store.verify()
     lines = [f"{fault.table}, {fault.file}: {fault.problem}" for fault in faults]
     told = f"{len(tables)} tables, {len(faults)} faults in {store.place.name}"

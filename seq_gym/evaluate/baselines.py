@@ -26,13 +26,39 @@ class Hold(Strategy):
 
 
 class BuyAndHold(Strategy):
-    """Buys equal parts of every symbol that is listed at the start, and never trades again."""
+    """Buys equal parts of every symbol that is listed at the start, and never trades again.
+
+    Where the sandbox caps what one candle gives (O10), it goes on buying until it holds its parts.
+    """
+
+    short_frac: Final = 0.01
+    """Cash of this part of the equity is left to buy with; below it the purchase is done."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, float] = {}
 
     def on_start(self, session: Any) -> None:
-        """Ask for the weights once; orders fill at the next traded open of each symbol."""
+        """Ask for the weights; orders fill at the next traded open of each symbol."""
         symbols = listed_symbols(session)
+        self._wanted = {symbol: 1.0 / len(symbols) for symbol in symbols}
         if symbols:
-            session.rebalance(dict.fromkeys(symbols, 1.0 / len(symbols)))
+            session.rebalance(self._wanted)
+
+    def on_candle(self, session: Any) -> None:
+        """Ask again for what a cap has left."""
+        if not self._wanted:
+            return
+        account = session.portfolio()
+        least = self.short_frac * account.total_equity
+        held = {position.symbol: position.market_value for position in session.positions()}
+        self._wanted = {
+            symbol: weight
+            for symbol, weight in self._wanted.items()
+            if account.available_cash > least
+            and held.get(symbol, 0.0) < weight * account.total_equity - least
+        }
+        if self._wanted:
+            session.rebalance(self._wanted)
 
 
 class EqualWeight(Strategy):

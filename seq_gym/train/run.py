@@ -143,6 +143,11 @@ def resume(
             env,
             device=choose_device(config.device),
         )
+        if config.total_steps < own.total_steps and config.total_steps < model.num_timesteps:
+            raise ConfigError(
+                f"total_steps of a resumed run must be above the steps that it has, "
+                f"{model.num_timesteps}; was {config.total_steps}."
+            )
         _note_resumption(folder, config, ranges, model.num_timesteps, command)
         log = RunLog(folder.path, model.num_timesteps)
         stack.callback(log.close)

@@ -257,6 +257,12 @@ def test_resample_makes_a_table_of_whole_candles(run, candles):
     assert "nothing new" in run("resample", "BTCUSDT", "--to", "1h").out
 
 
+def test_verify_of_a_store_that_is_not_there_is_an_error(run, tmp_path):
+    ran = run("verify", "--store", tmp_path / "typo")
+    assert ran.code == 1
+    assert "must hold a table" in ran.err
+
+
 def test_verify_finds_what_was_changed_by_hand(run, candles, store):
     run("import", candles)
     ran = run("verify")

@@ -8,7 +8,9 @@ import pytest
 
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate.agents import choose_agents, load_agent
-from seq_gym.evaluate.baselines import BASELINES
+from seq_gym.evaluate.baselines import BASELINES, BuyAndHold
+from seq_gym.market import candles_from_rows
+from seq_gym.sandbox.session import Session
 
 STRATEGY = "class Mine:\n    def on_candle(self, session):\n        pass\n"
 POLICY = "class Theirs:\n    def predict(self, observation, **kw):\n        return 0, None\n"
@@ -139,3 +141,18 @@ def test_a_run_folder_is_loaded_by_the_loader_of_its_manifest(tmp_path, monkeypa
     (run / "manifest.json").write_text("{}")
     with pytest.raises(ConfigError, match="names its loader"):
         choose_agents((str(run),), {}, 0)
+
+
+def test_buy_and_hold_goes_on_buying_where_a_cap_has_cut_its_order():
+    rows = [(100.0, 100.0, 100.0, 100.0, 30.0)] * 12  # 10 % of 30 units a candle: 3 of 10
+    session = Session.create(
+        data=candles_from_rows(rows),
+        starting_balance=1_000.0,
+        execution="next_open",
+        max_participation_frac=0.1,
+        liquidate_on_complete=False,
+        save=False,
+    )
+    session.run(BuyAndHold())
+    assert [round(fill.quantity, 2) for fill in session.fills()] == [3.0, 3.0, 3.0, 0.99]
+    assert session.portfolio().available_cash < 10.0

@@ -382,3 +382,8 @@ def test_pandas_categories_and_decimals_are_read():
     one = {"open": [1.0] * 3, "high": [1] * 3, "low": [1.0] * 3, "close": pa.array([1.0] * 3)}
     data = pd.DataFrame({"date": times, "symbol": pd.Categorical(["AUSDT"] * 3)} | one)
     assert load_candles(data).symbols == ("AUSDT",)
+
+
+def test_an_empty_frame_is_refused_in_words():
+    with pytest.raises(MarketDataError, match="must have a column for time"):
+        load_candles(pl.DataFrame(), symbols="BTCUSDT")

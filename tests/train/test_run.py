@@ -169,6 +169,8 @@ def test_a_finished_run_can_be_made_longer(tmp_path: Path) -> None:
     assert load_config(TrainConfig, first.folder / "config.toml").total_steps == 1_024
     with pytest.raises(ConfigError, match="was given another seed"):
         resume(first.folder, TrainConfig(**{**_values(longer), "seed": 3}))
+    with pytest.raises(ConfigError, match="above the steps that it has, 1024; was 600"):
+        resume(first.folder, TrainConfig(**{**_values(longer), "total_steps": 600}))
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def _numbers(values: Sequence[object]) -> FloatArray:
 
 def _index_of_times(names: Sequence[str], sample: Mapping[str, Sequence[object]]) -> str | None:
     """Return the first column where it has no name of its own and holds dates: a frame's index."""
-    first = names[0]
+    first = names[0] if names else ""
     if plain_name(first) not in _INDEX_NAMES or not sample.get(first):
         return None
     dates = [str(value)[:4].isdigit() and str(value)[4:5] == "-" for value in sample[first]]
