@@ -7,15 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
+from seq_gym.errors import UnknownName
 from seq_gym.times import format_interval, format_time
 
-__all__ = ["SHOWN_ROWS", "Findings", "OnConflict", "Outlier", "QualityReport"]
+__all__ = [
+    "SHOWN_ROWS",
+    "Findings",
+    "OnConflict",
+    "Outlier",
+    "QualityReport",
+    "check_on_conflict",
+]
 
 OnConflict: TypeAlias = Literal["error", "first", "last"]
 SHOWN_ROWS: Final = 10
 """Bad rows and outliers that a report shows; the rest is counted."""
+
+
+def check_on_conflict(choice: str) -> None:
+    """Refuse an unknown way to settle two statements of one time.
+
+    Raises:
+        UnknownName: It is none of error, first, last.
+    """
+    known = get_args(OnConflict)
+    if choice not in known:
+        raise UnknownName("on_conflict", choice, known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

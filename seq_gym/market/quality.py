@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from seq_gym.errors import MarketDataError, UnknownName
+from seq_gym.errors import MarketDataError
 from seq_gym.market.columns import (
     CandleColumns,
     IntArray,
@@ -24,12 +24,18 @@ from seq_gym.market.columns import (
     obeys_rules,
     refuse_bad_values,
 )
-from seq_gym.market.findings import SHOWN_ROWS, Findings, OnConflict, Outlier, QualityReport
+from seq_gym.market.findings import (
+    SHOWN_ROWS,
+    Findings,
+    OnConflict,
+    Outlier,
+    QualityReport,
+    check_on_conflict,
+)
 from seq_gym.times import NS_PER_DAY, format_interval, format_time
 
 __all__ = ["Findings", "OnConflict", "Outlier", "QualityReport", "judge"]
 
-_ON_CONFLICT: Final = ("error", "first", "last")
 _OUTLIER_DEVIATIONS: Final = 10.0
 _MEDIAN_TO_DEVIATION: Final = 1.4826
 """Standard deviation of a normal variable over the median of its absolute value."""
@@ -66,8 +72,7 @@ def judge(
 
     Source: C7.
     """
-    if on_conflict not in _ON_CONFLICT:
-        raise UnknownName("on_conflict", on_conflict, _ON_CONFLICT)
+    check_on_conflict(on_conflict)
     good, bad_rows, dropped = _valid(columns, drop_bad, now_ns)
     unique, duplicates, conflicts = _unique(good, on_conflict)
     whole, off_rows, off_grid = _on_grid(unique, drop_bad)

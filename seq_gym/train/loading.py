@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,19 @@ class TrainedPolicy:
         source: Where it came from, for messages.
         normalizer: Frozen statistics of the observations, or None.
         masked: Whether it asks the environment which choices can do anything.
+        fit: Makes the network for an environment; refuses one of another specification, unless its
+            second argument allows it.
     """
 
-    def __init__(self, source: str, normalizer: VecNormalize | None, masked: bool) -> None:
+    def __init__(
+        self,
+        source: str,
+        normalizer: VecNormalize | None,
+        masked: bool,
+        fit: Callable[[Any, bool], Any],
+    ) -> None:
         self.source = source
+        self._fit = fit
         self._normalizer = normalizer
         self._masked = masked
         self._env: Any = None
@@ -73,7 +83,7 @@ class TrainedPolicy:
         Raises:
             ConfigError: The specification is another, or the weights do not fit.
         """
-        self._policy = self._fitted(getattr(env, "unwrapped", env), allow_mismatch)
+        self._policy = self._fit(getattr(env, "unwrapped", env), allow_mismatch)
         self._env = env
 
     def predict(
@@ -96,61 +106,6 @@ class TrainedPolicy:
         )
         return answer
 
-    def _fitted(self, env: Any, allow_mismatch: bool) -> Any:
-        raise NotImplementedError
-
-
-class _PolicyOfRun(TrainedPolicy):
-    """The chosen model of a run folder."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        manifest = folder.manifest()
-        self._config = folder.config()
-        self._recorded = manifest["specification"]
-        name = str(manifest.get("policy", "model.zip"))
-        self._path = folder.checked(name)
-        normalizer = manifest.get("normalizer")
-        statistics = None if normalizer is None else _normalizer(folder.checked(normalizer))
-        super().__init__(str(folder.path), statistics, self._config.algo == "maskable_ppo")
-        self._parameters = _weights(self._path)
-
-    def _fitted(self, env: Any, allow_mismatch: bool) -> Any:
-        present = specification(settings_of(env))
-        refuse_mismatch(self.source, self._recorded, present, allowed=allow_mismatch)
-        try:
-            return make_policy(self._config.algo, self._config.network, env, self._parameters)
-        except _BROKEN as error:
-            raise _no_fit(self._path, error) from error
-
-
-class _PolicyOfFile(TrainedPolicy):
-    """A model that somebody saved."""
-
-    def __init__(self, path: Path, algo: str, normalizer: VecNormalize | None) -> None:
-        super().__init__(str(path), normalizer, algo == "maskable_ppo")
-        try:
-            self._model = ALGORITHMS[algo].load_class().load(path, device="cpu")
-        except _BROKEN as error:
-            raise ConfigError(
-                f"{path} must be a model of {algo} that Stable-Baselines3 saved; cannot be loaded "
-                f"({_brief(error)}). Likely fix: --algo with the algorithm that made it."
-            ) from error
-
-    def _fitted(self, env: Any, allow_mismatch: bool) -> Any:
-        present = {
-            "observation": _described(_single(env, "observation")),
-            "action": _described(_single(env, "action")),
-        }
-        recorded = {
-            "observation": _described(self._model.observation_space),
-            "action": _described(self._model.action_space),
-        }
-        # A file does not say which data and settings it was trained with.
-        fix = "the --symbols, --env and --set that it was trained with"
-        refuse_mismatch(self.source, recorded, present, allowed=allow_mismatch, fix=fix)
-        attach(self._model, env)
-        return self._model.policy
-
 
 def load_run(folder: str | Path) -> TrainedPolicy:
     """Load the chosen model of a run folder: the best one on validation, where there was any.
@@ -158,7 +113,23 @@ def load_run(folder: str | Path) -> TrainedPolicy:
     Raises:
         ConfigError: It is no such folder, or a file is not the one that the run recorded.
     """
-    return _PolicyOfRun(RunFolder.open(folder))
+    run = RunFolder.open(folder)
+    manifest, config = run.manifest(), run.config()
+    recorded = manifest["specification"]
+    path = run.checked(str(manifest.get("policy", "model.zip")))
+    statistics = manifest.get("normalizer")
+    normalizer = None if statistics is None else _normalizer(run.checked(statistics))
+    parameters = _weights(path)
+
+    def fit(env: Any, allow_mismatch: bool) -> Any:
+        present = specification(settings_of(env))
+        refuse_mismatch(str(run.path), recorded, present, allowed=allow_mismatch)
+        try:
+            return make_policy(config.algo, config.network, env, parameters)
+        except _BROKEN as error:
+            raise _no_fit(path, error) from error
+
+    return TrainedPolicy(str(run.path), normalizer, config.algo == "maskable_ppo", fit)
 
 
 def load_model(
@@ -182,7 +153,32 @@ def load_model(
     if algo not in ALGORITHMS:
         raise UnknownName("algorithm", algo, ALGORITHMS)
     normalizer = None if vecnormalize is None else _normalizer(Path(vecnormalize))
-    return _PolicyOfFile(Path(path), algo, normalizer)
+    model = _saved_model(path, algo)
+
+    def fit(env: Any, allow_mismatch: bool) -> Any:
+        present = {name: _described(_single(env, name)) for name in ("observation", "action")}
+        recorded = {
+            "observation": _described(model.observation_space),
+            "action": _described(model.action_space),
+        }
+        # A file does not say which data and settings it was trained with.
+        advice = "the --symbols, --env and --set that it was trained with"
+        refuse_mismatch(str(path), recorded, present, allowed=allow_mismatch, fix=advice)
+        attach(model, env)
+        return model.policy
+
+    return TrainedPolicy(str(path), normalizer, algo == "maskable_ppo", fit)
+
+
+def _saved_model(path: str | Path, algo: str) -> Any:
+    """Load a model with its algorithm's own loader."""
+    try:
+        return ALGORITHMS[algo].load_class().load(path, device="cpu")
+    except _BROKEN as error:
+        raise ConfigError(
+            f"{path} must be a model of {algo} that Stable-Baselines3 saved; cannot be loaded "
+            f"({_brief(error)}). Likely fix: --algo with the algorithm that made it."
+        ) from error
 
 
 def _weights(path: Path) -> Any:

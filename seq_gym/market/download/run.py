@@ -15,7 +15,7 @@ import numpy as np
 
 from seq_gym.errors import ConfigError, DownloadError, MarketDataError
 from seq_gym.market.columns import CandleColumns, IntArray
-from seq_gym.market.download.source import Source, finished_before
+from seq_gym.market.download.source import CandleKind, Source, finished_before
 from seq_gym.market.store import (
     ImportReport,
     OnConflict,
@@ -109,13 +109,13 @@ class _Job:
                 )
             )
 
-    def write(self, pages: list[CandleColumns]) -> None:
+    def write(self, pages: list[CandleColumns], kind: CandleKind) -> None:
         if not pages:
             return
-        write = self.store.write_candles if self.kind == "candles" else self.store.write_mark
-        self.reports += write(
+        self.reports += self.store.write_candles(
             pages,
             venue=self.source.venue,
+            kind=kind,
             on_conflict=self.on_conflict,
             now_ns=self.now_ns,
             on_wait=self.on_wait,
@@ -246,14 +246,14 @@ def _bring_candles(job: _Job, interval_ns: int, start_ns: int, end_ns: int) -> l
 def _bring_stretch(job: _Job, interval_ns: int, from_ns: int, to_ns: int) -> Iterator[int]:
     """Write the pages of a stretch; yield up to where it was read."""
     waiting: list[CandleColumns] = []
-    kind: Literal["candles", "mark"] = "mark" if job.kind == "mark" else "candles"
+    kind: CandleKind = "mark" if job.kind == "mark" else "candles"
     read_ns = from_ns
     try:
         for page in job.source.pages(
             job.symbol, interval_ns=interval_ns, start_ns=from_ns, end_ns=to_ns, kind=kind
         ):
             if _is_time_to_write(waiting, page, to_ns):
-                job.write(waiting)
+                job.write(waiting, kind)
                 waiting = []
             waiting.append(page)
             job.received += len(page.time_ns)
@@ -261,9 +261,9 @@ def _bring_stretch(job: _Job, interval_ns: int, from_ns: int, to_ns: int) -> Ite
             yield read_ns
     except (DownloadError, KeyboardInterrupt):
         if _may_end_at(read_ns, to_ns):
-            job.write(waiting)
+            job.write(waiting, kind)
         raise
-    job.write(waiting)
+    job.write(waiting, kind)
 
 
 def _bring_funding(job: _Job, start_ns: int, end_ns: int) -> list[Stretch]:

@@ -5,19 +5,17 @@ Source: spec C7.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from seq_gym.errors import MarketDataError, UnknownName
+from seq_gym.errors import MarketDataError
 from seq_gym.market.columns import FloatArray, IntArray, disagree
+from seq_gym.market.findings import OnConflict
 from seq_gym.market.store.rows import Rows
 
-__all__ = ["Merged", "OnConflict", "check_choice", "merge_rows"]
-
-OnConflict = Literal["error", "first", "last"]
-_CHOICES: tuple[OnConflict, ...] = get_args(OnConflict)
+__all__ = ["Merged", "merge_rows"]
 
 
 class Merged(NamedTuple):
@@ -31,16 +29,6 @@ class Merged(NamedTuple):
     """Stored rows that the new ones replaced or completed."""
     refused: int
     """New rows that lost to stored ones, by on_conflict="first"."""
-
-
-def check_choice(on_conflict: str) -> None:
-    """Refuse an unknown way to settle conflicts.
-
-    Raises:
-        UnknownName: It is none of error, first, last.
-    """
-    if on_conflict not in _CHOICES:
-        raise UnknownName("on_conflict", on_conflict, _CHOICES)
 
 
 def merge_rows(stored: Rows | None, new: Rows, on_conflict: OnConflict) -> Merged:

@@ -10,15 +10,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seq_gym.errors import ConfigError, MarketDataError
 from seq_gym.market.columns import CandleColumns
+from seq_gym.market.findings import OnConflict
 from seq_gym.market.funding import FundingRates
 from seq_gym.market.store.catalog import candle_tables, table_keys
 from seq_gym.market.store.importing import import_files
 from seq_gym.market.store.layout import TableKey
-from seq_gym.market.store.merging import OnConflict
 from seq_gym.market.store.place import OnWait, open_place
 from seq_gym.market.store.reader import StoreReader
 from seq_gym.market.store.reports import ImportReport, OnProgress
@@ -162,6 +162,7 @@ class Store(StoreReader):
         tables: Iterable[CandleColumns],
         *,
         venue: str,
+        kind: Literal["candles", "mark"] = "candles",
         interval: IntervalLike | None = None,
         on_conflict: OnConflict = "error",
         drop_bad: bool = False,
@@ -175,6 +176,7 @@ class Store(StoreReader):
             tables: Chunks in any order, of any number of rows in all: memory stays bounded. Each
                 names its symbol; those of one symbol and source belong together.
             venue: Where they are traded.
+            kind: Candles of trades, or of the mark price, which have no volume (M5).
             interval: Length of a candle; None = what each table states, else the mode of the
                 differences of its open times (C7).
             on_conflict: Two different candles of one time, in the tables or against the store:
@@ -201,33 +203,7 @@ class Store(StoreReader):
             progress=progress,
             on_wait=on_wait,
         )
-        return write_columns(self.place, "candles", tables, venue, writing)
-
-    def write_mark(
-        self,
-        tables: Iterable[CandleColumns],
-        *,
-        venue: str,
-        interval: IntervalLike | None = None,
-        on_conflict: OnConflict = "error",
-        drop_bad: bool = False,
-        now_ns: int | None = None,
-        progress: OnProgress | None = None,
-        on_wait: OnWait | None = None,
-    ) -> list[ImportReport]:
-        """Write candles of mark prices, as `write_candles` does; they have no volume.
-
-        Source: C7, M5.
-        """
-        writing = Writing(
-            interval_ns=None if interval is None else parse_interval(interval),
-            on_conflict=on_conflict,
-            drop_bad=drop_bad,
-            now_ns=now_ns,
-            progress=progress,
-            on_wait=on_wait,
-        )
-        return write_columns(self.place, "mark", tables, venue, writing)
+        return write_columns(self.place, kind, tables, venue, writing)
 
     def write_funding(
         self,

@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from seq_gym.errors import MarketDataError
+from seq_gym.market.findings import OnConflict
 from seq_gym.market.store.layout import TableKey
 from seq_gym.market.store.manifest import MANIFEST_NAME, Manifest, Part
-from seq_gym.market.store.merging import OnConflict, merge_rows
+from seq_gym.market.store.merging import merge_rows
 from seq_gym.market.store.place import OnWait, Place
 from seq_gym.market.store.rows import Rows, content_hash, encode, value_names
 from seq_gym.market.store.table import read_manifest, read_part

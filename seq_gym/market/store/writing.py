@@ -14,10 +14,11 @@ import numpy as np
 
 from seq_gym.errors import MarketDataError
 from seq_gym.market.columns import CandleColumns
+from seq_gym.market.findings import OnConflict, check_on_conflict
 from seq_gym.market.funding import FundingRates
 from seq_gym.market.quality import Findings, QualityReport, judge
 from seq_gym.market.store.layout import Kind, TableKey, part_codes, part_stem
-from seq_gym.market.store.merging import OnConflict, check_choice, merge_rows
+from seq_gym.market.store.merging import merge_rows
 from seq_gym.market.store.place import OnWait, Place
 from seq_gym.market.store.reports import ImportReport, OnProgress, Progress
 from seq_gym.market.store.rows import Rows, rows_of_columns
@@ -45,7 +46,7 @@ class Writing:
     """Is told why it waits."""
 
     def __post_init__(self) -> None:
-        check_choice(self.on_conflict)
+        check_on_conflict(self.on_conflict)
 
     def tell(self, source: str, done: int, total: int, rows: int, stage: str) -> None:
         """Pass progress on, if anyone listens."""

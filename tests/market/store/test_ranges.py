@@ -192,7 +192,7 @@ def test_coverage_tells_the_density_of_every_month(store):
 def test_the_list_says_what_every_table_is(store):
     store.write_candles([MINUTES], venue="v")
     store.write_funding("BTCUSDT", FundingRates(MINUTES.time_ns[:2], np.zeros(2), "f"), venue="v")
-    store.write_mark([MINUTES], venue="v")
+    store.write_candles([MINUTES], venue="v", kind="mark")
     candles, funding, mark = store.list()
     assert (candles.key.kind, funding.key.kind, mark.key.kind) == ("candles", "funding", "mark")
     assert (candles.rows, candles.num_files, candles.has_volume) == (3_000, 2, True)
@@ -218,7 +218,7 @@ def damaged(store: Store, change):
 
 def test_a_whole_store_has_no_fault(store):
     store.write_candles([MINUTES], venue="v")
-    store.write_mark([MINUTES], venue="v")
+    store.write_candles([MINUTES], venue="v", kind="mark")
     store.write_funding("BTCUSDT", FundingRates(MINUTES.time_ns[:2], np.zeros(2)), venue="v")
     assert list(store.verify()) == []
 

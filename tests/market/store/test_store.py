@@ -333,7 +333,7 @@ def test_funding_and_marks_come_along_with_the_candles_of_their_venue(store):
         TableKey(kind="funding", symbol="BTCUSDT", venue="perp"),
         len(stamps),
     )
-    store.write_mark([marks], venue="perp")
+    store.write_candles([marks], venue="perp", kind="mark")
     loaded = store.load(symbols=["BTCUSDT", "ETHUSDT"])
     alone = CandleSeries.from_columns(columns).with_funding({"BTCUSDT": rates})
     np.testing.assert_array_equal(loaded.funding[:, 0], alone.funding[:, 0])
@@ -350,7 +350,7 @@ def test_funding_and_marks_are_the_same_whatever_stretch_is_loaded(store):
     rates = FundingRates(columns.time_ns + NS_PER_HOUR, np.arange(48) * 1e-6)
     store.write_candles([columns], venue="v")
     store.write_funding("BTCUSDT", rates, venue="v")
-    store.write_mark([columns], venue="v")
+    store.write_candles([columns], venue="v", kind="mark")
     whole = store.load()
     part = store.load(start="2025-01-31T10:00", end="2025-02-01T03:00")
     cut = whole.select(None, "2025-01-31T10:00", "2025-02-01T03:00")
