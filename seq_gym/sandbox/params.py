@@ -27,7 +27,7 @@ __all__ = [
     "refuse_mixed_quotes",
 ]
 
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 """Rises whenever the same seed, data and actions give different numbers (X7)."""
 
 SlippageFunction = Callable[[float, float, float], float]
