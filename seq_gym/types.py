@@ -118,15 +118,21 @@ class Reason(IntEnum):
     ORDER_NOT_FOUND = 23
     ORDER_NOT_CANCELLABLE = 24
     COMPLETED = 25
+    INVALID_PARAMS = 26
+    RISK = 27
+    POSITION_LIMIT = 28
+    PRICE_DEVIATION = 29
+    STALE_BOOK = 30
 
 
 class Ending(IntEnum):
-    """Why an episode ended (E1): up to TARGET_DONE it terminated, above it was truncated."""
+    """Why an episode ended (E1): up to INVENTORY_LIMIT it terminated, above it was truncated."""
 
     RUNNING = 0
     RUINED = 1
     LIQUIDATED = 2
     TARGET_DONE = 3
-    WINDOW_END = 4
-    DATA_END = 5
-    CANCELLED = 6
+    INVENTORY_LIMIT = 4
+    WINDOW_END = 5
+    DATA_END = 6
+    CANCELLED = 7

@@ -79,11 +79,18 @@ MIN_NOTIONAL: Final = int(Reason.MIN_NOTIONAL)
 NO_LIQUIDITY: Final = int(Reason.NO_LIQUIDITY)
 ORDER_NOT_FOUND: Final = int(Reason.ORDER_NOT_FOUND)
 COMPLETED: Final = int(Reason.COMPLETED)
+INVALID_PARAMS: Final = int(Reason.INVALID_PARAMS)
+RISK: Final = int(Reason.RISK)
+POSITION_LIMIT: Final = int(Reason.POSITION_LIMIT)
+PRICE_DEVIATION: Final = int(Reason.PRICE_DEVIATION)
+STALE_BOOK: Final = int(Reason.STALE_BOOK)
 
 # Endings
 RUNNING: Final = int(Ending.RUNNING)
 RUINED: Final = int(Ending.RUINED)
 LIQUIDATED: Final = int(Ending.LIQUIDATED)
+TARGET_DONE: Final = int(Ending.TARGET_DONE)
+INVENTORY_LIMIT: Final = int(Ending.INVENTORY_LIMIT)
 WINDOW_END: Final = int(Ending.WINDOW_END)
 DATA_END: Final = int(Ending.DATA_END)
 

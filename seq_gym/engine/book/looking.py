@@ -1,0 +1,68 @@
+"""Reading books from Python: the levels of a side, of a tape as of a row, or as an account sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seq_gym._jit import kernel
+from seq_gym.engine.book.codes import BUY, CLOCK_LOCAL, NO_ASK, NO_BID
+from seq_gym.engine.book.levels import lots_at, next_tick
+from seq_gym.engine.book.shadow import next_seen, seen_best, seen_lots
+from seq_gym.engine.book.tables import context_at, local_row, tape_at, venue_row
+
+__all__ = ["read_levels", "read_seen"]
+
+
+@kernel
+def read_levels(address: int, clock: int, side: int, row: int, ticks: Any, lots: Any) -> int:
+    """Write the displayed levels of a side from the best outwards.
+
+    Args:
+        address: Of the TAPE record.
+        clock: CLOCK_LOCAL or CLOCK_VENUE: what `row` counts.
+        side: +1 for bids, -1 for asks.
+        row: The last row applied; -1: none.
+        ticks: int64 [K], written.
+        lots: int64 [K], written.
+
+    Returns:
+        How many of the K levels there are.
+    """
+    t = tape_at(address, 0)
+    if row < 0:
+        return 0
+    last = local_row(t, row) if clock == CLOCK_LOCAL else venue_row(t, row)
+    tick = last.bid if side == BUY else last.ask
+    count = 0
+    while count < len(ticks) and tick != NO_BID and tick != NO_ASK:
+        ticks[count] = tick
+        lots[count] = lots_at(t, clock, side, tick, row)
+        count += 1
+        tick = next_tick(t, clock, side, tick, row)
+    return count
+
+
+@kernel
+def read_seen(context: int, e: int, s: int, side: int, ticks: Any, lots: Any) -> int:
+    """Write the levels of a side that an account sees now, its own orders and holes included (Z2).
+
+    Args:
+        context: Address of the CONTEXT record.
+        e: The account.
+        s: The lane.
+        side: +1 for bids, -1 for asks.
+        ticks: int64 [K], written.
+        lots: int64 [K], written.
+
+    Returns:
+        How many of the K levels there are.
+    """
+    c = context_at(context, 0)
+    tick = seen_best(c, e, s, side)
+    count = 0
+    while count < len(ticks) and tick != NO_BID and tick != NO_ASK:
+        ticks[count] = tick
+        lots[count] = seen_lots(c, e, s, side, tick)
+        count += 1
+        tick = next_seen(c, e, s, side, tick)
+    return count
