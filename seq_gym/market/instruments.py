@@ -70,6 +70,9 @@ class Instrument:
     """Maker fee of the executed notional, negative for a rebate; None = the account's own."""
     venue: str = ""
     """Where it is traded."""
+    inverse: bool = False
+    """A contract worth a fixed quote amount, settled in base: amount = size x contracts / price.
+    Of order books only."""
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "min_notional"):
