@@ -33,10 +33,13 @@ _METAVARS: Final = {
     "files": "FILE",
     "interval": "INTERVAL",
     "keep": "FOLDER",
+    "lot": "STEP",
+    "shift_ns": "NS",
     "start": "TIME",
     "store": "PATH",
     "symbol": "SYMBOL",
     "symbols": "SYMBOL",
+    "tick": "STEP",
     "to": "INTERVAL",
     "tz": "ZONE",
     "venue": "VENUE",
@@ -58,12 +61,14 @@ COMMANDS: Final[Mapping[str, _Command]] = {
         settings.ImportOptions,
         commands.run_import,
         "Bring files into the store, whatever their vintage.",
+        "Candles, funding rates, mark prices, and recordings of order books with their trades.\n"
         "The format is found by content. Every row is checked; a rule that is broken refuses the\n"
         "whole import, with file and line. The same file twice changes nothing.\n\n"
         "Examples:\n"
         f"  {PROGRAM} import BTCUSDT-1m-2025-01.zip\n"
         f"  {PROGRAM} import klines/*.csv --venue binance\n"
-        f"  {PROGRAM} import prices.csv --symbol BTCUSD --tz UTC --columns time=ts,close=last",
+        f"  {PROGRAM} import prices.csv --symbol BTCUSD --tz UTC --columns time=ts,close=last\n"
+        f"  {PROGRAM} import btcusdt_20240808.gz --fix-clock",
         "files",
         "Interrupted; the store is as it was before.",
     ),
@@ -76,7 +81,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "coverage": _Command(
         settings.CoverageOptions,
         commands.run_coverage,
-        "Show how dense each month is, and the gaps.",
+        "Show how dense each month is, what recordings cover, and the gaps.",
         f"Example:\n  {PROGRAM} coverage --symbol BTCUSDT --interval 1m",
     ),
     "resample": _Command(
@@ -180,8 +185,9 @@ def _overview() -> str:
     lines = [f"  {name.ljust(width)}  {each.summary}" for name, each in COMMANDS.items()]
     return (
         f"usage: {PROGRAM} COMMAND ...\n\n"
-        "The store of market data: candles, funding rates and mark prices, checked and typed,\n"
-        "in a folder or on S3. Sessions, environments and evaluate read it: data='store'.\n\n"
+        "The store of market data: candles, funding rates, mark prices and recorded order books,\n"
+        "checked and typed, in a folder or on S3. Sessions, environments and evaluate read it:\n"
+        "data='store'.\n\n"
         "Commands:\n" + "\n".join(lines) + "\n\n"
         "Where the store is: --store PATH, or SIM_STORE (local or s3), SIM_STORE_PATH\n"
         "(./data/sim) and SIM_S3_BUCKET (sequence-sim-data-dev).\n\n"

@@ -6,21 +6,13 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq_gym.console import say
+from seq_gym.data.files import expand_files, recordings_of
+from seq_gym.data.listing import coverage_document, coverage_text, list_document, list_text
 from seq_gym.data.progress import show_progress
-from seq_gym.data.report import (
-    coverage_document,
-    coverage_text,
-    download_document,
-    download_text,
-    import_document,
-    import_text,
-    list_document,
-    list_text,
-)
+from seq_gym.data.report import download_document, download_text, import_document, import_text
 from seq_gym.data.settings import (
     CoverageOptions,
     DownloadOptions,
@@ -31,8 +23,11 @@ from seq_gym.data.settings import (
 )
 from seq_gym.errors import ConfigError, SeqGymError, UnknownName
 from seq_gym.market.instruments import plain_symbol
-from seq_gym.market.store import Store, TableInfo
+from seq_gym.market.store import Coverage, Store, TableInfo, TableKey
 from seq_gym.times import parse_interval
+
+if TYPE_CHECKING:
+    from seq_gym.market.book.store import BookCoverage
 
 __all__ = [
     "Outcome",
@@ -63,10 +58,13 @@ def run_import(options: ImportOptions) -> Outcome:
         SeqGymError: A file or an option is at fault.
         KeyboardInterrupt: It was interrupted; the files of a symbol are stored whole, or not.
     """
+    from seq_gym.market.book.store.importing import RecordingOptions
     from seq_gym.market.importers import ReadOptions
 
     store = Store.open(options.store)
-    paths = _files(options.files)
+    found = expand_files(options.files)
+    recordings = recordings_of(found, options)
+    paths = [path for path in found if path not in recordings]
     reading = ReadOptions(
         symbol=options.symbol,
         venue=options.venue,
@@ -74,18 +72,30 @@ def run_import(options: ImportOptions) -> Outcome:
         tz=options.tz,
         columns=options.column_names,
         extra=options.extra,
-        kind=options.kind,
+        kind=None if options.kind == "book" else options.kind,
         drop_bad=options.drop_bad,
     )
-    with _told_what_stays(store, len(paths)), show_progress(options.quiet) as progress:
-        reports = store.import_files(
-            paths,
-            reading,
-            on_conflict=options.on_conflict,
-            drop_bad=options.drop_bad,
-            progress=progress,
-            on_wait=say,
-        )
+    recorded = RecordingOptions(
+        symbol=options.symbol,
+        venue=options.venue,
+        tick=options.tick,
+        lot=options.lot,
+        fix_clock=options.fix_clock,
+        shift_ns=None if options.shift_ns is None else int(options.shift_ns),
+    )
+    reports = []
+    with _told_what_stays(store, len(found)), show_progress(options.quiet) as progress:
+        if paths:
+            reports += store.import_files(
+                paths,
+                reading,
+                on_conflict=options.on_conflict,
+                drop_bad=options.drop_bad,
+                progress=progress,
+                on_wait=say,
+            )
+        if recordings:
+            reports += store.import_books(recordings, recorded, on_wait=say)
     return Outcome(
         document=import_document(store, reports),
         text=import_text(store, reports, is_quiet=options.quiet),
@@ -99,7 +109,10 @@ def run_list(options: ListOptions) -> Outcome:
     names = _meant(options.symbol, tables)
     if options.symbol is not None:
         tables = [each for each in tables if each.key.symbol in names]
-    covered = {each.key: each for name in names for each in store.coverage(name)}
+    covered: dict[TableKey, Coverage | BookCoverage] = {}
+    for name in names:
+        covered |= {each.key: each for each in store.coverage(name)}
+        covered |= {each.key: each for each in store.book_coverage(name)}
     return Outcome(
         document=list_document(store, tables, covered), text=list_text(store, tables, covered)
     )
@@ -112,13 +125,18 @@ def run_coverage(options: CoverageOptions) -> Outcome:
     there = [each for each in tables if options.venue in (None, each.key.venue)]
     names = _meant(options.symbol, there or tables)
     covered = [each for name in names for each in store.coverage(name, options.venue)]
+    books = [each for name in names for each in store.book_coverage(name, options.venue)]
     if options.interval is not None:
+        books = []
         length_ns = parse_interval(options.interval)
         known = dict.fromkeys(str(each.key.interval) for each in covered)
         covered = [each for each in covered if each.key.interval_ns == length_ns]
         if known and not covered:
             raise UnknownName("interval", options.interval, known, "of the store")
-    return Outcome(document=coverage_document(store, covered), text=coverage_text(store, covered))
+    return Outcome(
+        document=coverage_document(store, covered, books),
+        text=coverage_text(store, covered, books),
+    )
 
 
 def run_resample(options: ResampleOptions) -> Outcome:
@@ -244,37 +262,6 @@ def _meant(name: str | None, tables: Sequence[TableInfo]) -> list[str | None]:
     if not found:
         raise UnknownName("symbol", name, known)
     return found
-
-
-def _files(patterns: Sequence[str]) -> list[Path]:
-    """Expand folders and patterns, each file once.
-
-    A file is taken by its name, whatever marks that holds; one whose name begins with a dot fits
-    only patterns that say the dot, as in a shell.
-    """
-    from seq_gym.market.sources import expand_paths
-
-    found: dict[Path, Path] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        if pattern and path.exists():
-            named = expand_paths(path)
-        elif any(mark in pattern for mark in "*?["):
-            root = Path(path.anchor)
-            fitting = root.glob(str(path.relative_to(path.anchor)))
-            hidden = path.name.startswith(".")
-            named = sorted(
-                each
-                for each in fitting
-                if each.is_file() and (hidden or not each.name.startswith("."))
-            )
-        else:
-            named = []
-        if not named:
-            raise ConfigError(f"FILE must name files that exist; there is no {pattern!r}.")
-        for each in named:
-            found.setdefault(each.resolve(), each)
-    return list(found.values())
 
 
 def _refuse_for_exchanges(**options: str | None) -> None:

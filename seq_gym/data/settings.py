@@ -53,8 +53,17 @@ class ImportOptions(StoreOptions):
     first one of a file without names."""
     extra: tuple[str, ...] = ()
     """Columns to keep as custom features, by comma or space."""
-    kind: Literal["candles", "funding", "mark"] | None = None
+    kind: Literal["candles", "funding", "mark", "book"] | None = None
     """What the files hold; by default found by content and name."""
+    tick: str | None = None
+    """Price step of recorded books; by default what they tell or show."""
+    lot: str | None = None
+    """Quantity step of recorded books; by default what they tell or show."""
+    fix_clock: bool = False
+    """Shift the clock of a recorder that was behind the venue's, by the least that puts no event
+    before the venue sent it."""
+    shift_ns: str | None = None
+    """Shift that clock by this many nanoseconds instead."""
     on_conflict: Literal["error", "first", "last"] = "error"
     """Two different candles of one time, in a file or against the store: refuse all, keep the
     first (the stored one), or take the last (the new one)."""
@@ -64,7 +73,7 @@ class ImportOptions(StoreOptions):
     """Show neither progress nor the report of each file."""
 
     def __post_init__(self) -> None:
-        _check(interval=self.interval)
+        _check(interval=self.interval, tick=self.tick, lot=self.lot, shift_ns=self.shift_ns)
         object.__setattr__(self, "extra", _split(self.extra))
         _ = self.column_names
 
@@ -101,7 +110,7 @@ class ListOptions(StoreOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageOptions(StoreOptions):
-    """`coverage`: how dense each month is, and the gaps."""
+    """`coverage`: how dense each month is, what recordings cover, and the gaps."""
 
     symbol: str | None = None
     """Only this symbol, in any spelling."""
@@ -116,7 +125,7 @@ class CoverageOptions(StoreOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResampleOptions(StoreOptions):
-    """`resample`: coarser candles from finer ones, as a table of their own.
+    """`resample`: coarser candles from finer ones, or from prints, as a table of their own.
 
     Raises:
         ConfigError: An option does not say what it must.
@@ -198,7 +207,25 @@ def _check(**texts: str | None) -> None:
         try:
             if name in ("start", "end"):
                 parse_time(text, end=name == "end")
+            elif name in ("tick", "lot"):
+                _refuse_no_step(text)
+            elif name == "shift_ns":
+                _refuse_no_whole_number(text)
             else:
                 parse_interval(text)
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
+
+
+def _refuse_no_step(text: str) -> None:
+    try:
+        is_step = 0 < float(text) < float("inf")
+    except ValueError:
+        is_step = False
+    if not is_step:
+        raise ConfigError(f"A step must be a number above 0, such as 0.01; was {text!r}.")
+
+
+def _refuse_no_whole_number(text: str) -> None:
+    if not text.removeprefix("-").isdecimal():
+        raise ConfigError(f"A shift must be whole nanoseconds, such as 1270000000; was {text!r}.")

@@ -12,7 +12,7 @@ from seq_gym.market.instruments import find_symbol, plain_symbol
 from seq_gym.market.store.layout import Kind, TableKey
 from seq_gym.market.store.place import Place
 
-__all__ = ["candle_tables", "no_candles", "other_tables", "table_keys"]
+__all__ = ["book_tables", "candle_tables", "no_candles", "other_tables", "table_keys"]
 
 
 def table_keys(place: Place) -> list[TableKey]:
@@ -57,6 +57,56 @@ def candle_tables(
         tables = [key for key in candles if key.symbol == name]
         _refuse_several_venues(name, tables)
         found[name] = sorted(tables, key=lambda key: key.interval_ns or 0)
+    return found
+
+
+def book_tables(
+    place: Place,
+    keys: Sequence[TableKey],
+    symbols: str | Sequence[str] | None,
+    venues: str | Sequence[str] | None,
+) -> list[TableKey]:
+    """Return the books of some symbols, in their order, at some venues, in theirs.
+
+    Raises:
+        MarketDataError: The store has no books.
+        UnknownName: It has no such symbol or venue, or not that symbol at these venues.
+
+    Source: B6, C8.
+    """
+    books = [key for key in keys if key.kind == "book"]
+    if not books:
+        raise MarketDataError(
+            f"A store must hold recorded books; {place.name} has none. Bring some in with: "
+            "python -m seq_gym.data import FILE..."
+        )
+    if venues is not None:
+        known = sorted({key.venue for key in books})
+        lowered = {venue.lower(): venue for venue in known}
+        wanted = [venues] if isinstance(venues, str) else list(venues)
+        for venue in wanted:
+            if venue.lower() not in lowered:
+                raise UnknownName("venue", venue, known, "of the store's books")
+        order = [lowered[venue.lower()] for venue in wanted]
+        books = [key for venue in dict.fromkeys(order) for key in books if key.venue == venue]
+    if symbols is None:
+        return books
+    names = [symbols] if isinstance(symbols, str) else list(symbols)
+    return list(dict.fromkeys(key for name in names for key in _books_of(name, books)))
+
+
+def _books_of(name: str, books: Sequence[TableKey]) -> list[TableKey]:
+    """Return the books of a symbol; each venue has its own spelling, an exact one comes first."""
+    plain = plain_symbol(name)
+    exact = {key.venue for key in books if key.symbol == name}
+    found = [
+        key
+        for key in books
+        if key.symbol == name or (key.venue not in exact and plain_symbol(key.symbol) == plain)
+    ]
+    if not found:
+        there = sorted({key.symbol for key in books})
+        raise UnknownName("symbol", name, there, "of the store's books")
     return found
 
 

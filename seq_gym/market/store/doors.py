@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from seq_gym.errors import ConfigError
 from seq_gym.market.candles import CandleSeries
-from seq_gym.market.store.layout import KINDS
+from seq_gym.market.store.layout import manifest_patterns
 from seq_gym.market.store.manifest import MANIFEST_NAME
 from seq_gym.market.store.store import Store
 from seq_gym.times import NS_PER_DAY, IntervalLike, TimeLike, format_time, parse_time
@@ -119,8 +119,6 @@ def _venue_of(asked: str, data: str) -> str | None:
 
 
 def _holds_tables(path: Path) -> bool:
-    depths = {"funding": "*/*"}
     return path.is_dir() and any(
-        next((path / kind).glob(f"{depths.get(kind, '*/*/*')}/{MANIFEST_NAME}"), None) is not None
-        for kind in KINDS
+        next(path.glob(pattern), None) is not None for pattern in manifest_patterns(MANIFEST_NAME)
     )

@@ -1,9 +1,12 @@
 """Where a table lies in the store: hive-partitioned folders, one part file per month or year.
 
+Books have one per recording and date.
+
 ```text
 candles/interval=1m/symbol=BTCUSDT/venue=binance/2025-05.parquet
 mark/interval=1h/symbol=BTCUSDT/venue=binance/2025-05.parquet
 funding/symbol=BTCUSDT/venue=binance/2025.parquet
+book/venue=binance/symbol=BTCUSDT/date=2024-08-08/1f0c8be71d2a4e96.parquet
 ```
 
 Source: design.md, "The data store".
@@ -21,10 +24,19 @@ from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market.columns import IntArray
 from seq_gym.times import format_interval, parse_interval
 
-__all__ = ["KINDS", "Kind", "TableKey", "part_codes", "part_stem"]
+__all__ = ["KINDS", "Kind", "TableKey", "is_nested", "manifest_patterns", "part_codes", "part_stem"]
 
-Kind = Literal["candles", "mark", "funding"]
+Kind = Literal["candles", "mark", "funding", "book"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_LEVELS: Final = {
+    "candles": ("interval", "symbol", "venue"),
+    "mark": ("interval", "symbol", "venue"),
+    "funding": ("symbol", "venue"),
+    "book": ("venue", "symbol"),
+}
+"""What the folders below each kind name, the outermost first."""
+_DATED: Final = "date="
+"""Beginning of the folders in a book's folder: a day of its recordings each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -33,18 +45,18 @@ class TableKey:
 
     Raises:
         UnknownName: There is no such kind.
-        ConfigError: Symbol or venue is empty, or the interval is stated for funding or missing for
-            the others.
+        ConfigError: Symbol or venue is empty, or the interval is stated for funding rates or books,
+            or missing for the others.
     """
 
     kind: Kind
-    """Candles, mark prices or funding rates."""
+    """Candles, mark prices, funding rates, or a recorded book with its prints."""
     symbol: str
     """The venue's own spelling."""
     venue: str
     """Where it is traded."""
     interval_ns: int | None = None
-    """Length of a candle; None for funding rates, which are stamps."""
+    """Length of a candle; None for funding rates, which are stamps, and for books."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -54,22 +66,22 @@ class TableKey:
                 raise ConfigError(
                     f"A table of the store must have a {name}; was ''. Name it: {name}='...'."
                 )
-        if (self.interval_ns is None) != (self.kind == "funding"):
+        if (self.interval_ns is None) != (self.kind in ("funding", "book")):
             raise ConfigError(
-                "Candles and mark prices must have an interval, funding rates none; was "
+                "Candles and mark prices must have an interval, funding rates and books none; was "
                 f"{self.interval_ns!r} for {self.kind}."
             )
 
     @property
     def interval(self) -> str | None:
-        """The interval as text, such as "1m"; None for funding rates."""
+        """The interval as text, such as "1m"; None for funding rates and books."""
         return None if self.interval_ns is None else format_interval(self.interval_ns)
 
     @property
     def folder(self) -> str:
         """The folder below the root of the store; values that a path cannot hold are encoded."""
         named = {"interval": self.interval, "symbol": self.symbol, "venue": self.venue}
-        parts = [f"{name}={quote(text, safe='')}" for name, text in named.items() if text]
+        parts = [f"{name}={quote(named[name] or '', safe='')}" for name in _LEVELS[self.kind]]
         return "/".join([self.kind, *parts])
 
     @classmethod
@@ -80,8 +92,7 @@ class TableKey:
         for part in parts:
             name, _, value = part.partition("=")
             named[name] = unquote(value)
-        wanted = {"symbol", "venue"} if kind == "funding" else {"interval", "symbol", "venue"}
-        if kind not in KINDS or set(named) != wanted:
+        if kind not in KINDS or tuple(named) != _LEVELS[kind]:
             return None
         interval = named.pop("interval", None)
         try:
@@ -93,6 +104,21 @@ class TableKey:
     def __str__(self) -> str:
         length = f" {self.interval}" if self.interval else ""
         return f"{self.kind} of {self.symbol}{length} at {self.venue}"
+
+
+def manifest_patterns(name: str) -> list[str]:
+    """Return the patterns of the paths at which tables keep a file, such as their manifest.
+
+    >>> manifest_patterns("x")
+    ['candles/*/*/*/x', 'mark/*/*/*/x', 'funding/*/*/x', 'book/*/*/x']
+    """
+    return ["/".join([kind, *("*" for _ in levels), name]) for kind, levels in _LEVELS.items()]
+
+
+def is_nested(file: str) -> bool:
+    """Tell whether a path below a table's folder is that of a book's part."""
+    folder, _, name = file.partition("/")
+    return folder.startswith(_DATED) and bool(name) and "/" not in name
 
 
 def part_codes(key: TableKey, times: IntArray) -> IntArray:

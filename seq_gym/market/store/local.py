@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seq_gym.errors import ConfigError, MarketDataError
-from seq_gym.market.store.layout import KINDS
+from seq_gym.market.store.layout import is_nested, manifest_patterns
 from seq_gym.market.store.locks import file_lock
 from seq_gym.market.store.manifest import MANIFEST_NAME
 from seq_gym.market.store.place import OnWait
@@ -26,6 +26,7 @@ _LOCK: Final = "_lock"
 _STAGING: Final = "_staging"
 _REVISION: Final = re.compile(r"\.r(\d+)\.parquet$")
 _OURS: Final = re.compile(rf"\d{{4}}(-\d{{2}})?(\.r\d+)?\.parquet|{re.escape(MANIFEST_NAME)}\.tmp")
+_OURS_OF_A_DATE: Final = re.compile(r"[0-9a-f]{16}(\.r\d+)?\.parquet")
 """Names that a writer gives to files before a manifest names them."""
 
 
@@ -61,16 +62,15 @@ class LocalPlace:
 
     def tables(self) -> list[str]:
         """Return the folders that hold a manifest, sorted."""
-        depth = {"funding": "*/*"}
         found = [
             path.parent.relative_to(self.root).as_posix()
-            for kind in KINDS
-            for path in (self.root / kind).glob(f"{depth.get(kind, '*/*/*')}/{MANIFEST_NAME}")
+            for pattern in manifest_patterns(MANIFEST_NAME)
+            for path in self.root.glob(pattern)
         ]
         return sorted(found)
 
     def part_file(self, stem: str, replaced: str | None) -> str:
-        """Name a new part: the month, and its revision from the second on."""
+        """Name a new part: the month or recording, and its revision from the second on."""
         if replaced is None:
             return f"{stem}.parquet"
         match = _REVISION.search(replaced)
@@ -81,6 +81,8 @@ class LocalPlace:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_durably(target, data)
+        if is_nested("/".join(target.parts[-2:])):
+            _sync_folder(target.parent)  # the table's own folder is synced when it is committed
 
     def commit(self, path: str, data: bytes, expected: bytes | None) -> None:
         """Replace a manifest at once: readers see the old one or the new one.
@@ -104,7 +106,11 @@ class LocalPlace:
     def retire(self, folder: str, files: Iterable[str]) -> None:
         """Remove parts that the manifest has ceased to name; a reader that opens one retries."""
         for file in files:
-            (self.root / folder / file).unlink(missing_ok=True)
+            path = self.root / folder / file
+            path.unlink(missing_ok=True)
+            if is_nested(file):
+                with suppress(OSError):  # it holds other parts
+                    path.parent.rmdir()
 
     def discard(self, folder: str, files: Iterable[str]) -> None:
         """Remove parts that this writer wrote and that no manifest names."""
@@ -115,9 +121,12 @@ class LocalPlace:
 
         What others keep there (notes, folders of their tools) is left alone.
         """
-        for path in (self.root / folder).glob("*"):
-            if _OURS.fullmatch(path.name) and path.name not in keep:
-                path.unlink(missing_ok=True)
+        table = self.root / folder
+        for path in [*table.glob("*"), *table.glob("date=*/*")]:
+            file = path.relative_to(table).as_posix()
+            ours = _OURS_OF_A_DATE if is_nested(file) else _OURS
+            if ours.fullmatch(path.name) and file not in keep:
+                self.retire(folder, [file])
 
     @contextmanager
     def locked(self, folder: str, on_wait: OnWait | None) -> Iterator[None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from seq_gym.market.store.manifest import Manifest
 from seq_gym.market.store.place import Place
 from seq_gym.market.store.reading import read_rows
 from seq_gym.times import parse_interval
+
+if TYPE_CHECKING:
+    from seq_gym.market.book.store.manifest import BookManifest
 
 __all__ = ["Coverage", "DataRange", "TableInfo", "cover_table", "data_range", "describe"]
 
@@ -30,11 +34,11 @@ class TableInfo:
     key: TableKey
     """Kind, symbol, venue and interval."""
     rows: int
-    """Number of candles, or of stamps."""
+    """Number of candles, of stamps, or of rows of recordings."""
     first_ns: int
-    """First open time, or stamp."""
+    """First open time, stamp, or instant of a book."""
     end_ns: int
-    """Close time of the last candle, or the last stamp."""
+    """Close time of the last candle, the last stamp, or the last instant of a book."""
     num_files: int
     """Parquet files."""
     num_bytes: int
@@ -98,7 +102,7 @@ class DataRange:
     """Stretches without a candle inside each symbol's range, by symbol and time."""
 
 
-def describe(manifest: Manifest) -> TableInfo:
+def describe(manifest: Manifest | BookManifest) -> TableInfo:
     """Say what a table is."""
     return TableInfo(
         key=manifest.key,

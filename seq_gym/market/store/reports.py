@@ -6,17 +6,17 @@ Source: spec C7.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seq_gym.market.store.layout import TableKey
 
 if TYPE_CHECKING:
     from seq_gym.market.quality import Findings, QualityReport
 
-__all__ = ["ImportReport", "OnProgress", "Progress"]
+__all__ = ["ImportReport", "OnProgress", "Progress", "SourceReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,16 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+class SourceReport(Protocol):
+    """What was found in one source, for people and for programs."""
+
+    def as_text(self) -> str:
+        """Tell it in lines of text."""
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Tell it as a document."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """What an import brought into one table."""
@@ -47,7 +57,9 @@ class ImportReport:
     sources: tuple[str, ...]
     """Files or frames it came from."""
     quality: tuple[QualityReport, ...]
-    """What was found in each of them (C7); empty for funding rates."""
+    """What was found in each of them (C7); empty for funding rates and books."""
+    recordings: tuple[SourceReport, ...] = ()
+    """What was found in each recording of a book."""
     rows: int
     """Rows of the table now."""
     added: int

@@ -1,4 +1,4 @@
-"""Longer candles from the tables of shorter ones.
+"""Longer candles from the tables of shorter ones, or from the prints of books.
 
 Source: spec C4, C7.
 """
@@ -10,13 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from seq_gym.errors import ConfigError, MarketDataError
 from seq_gym.market.candles import CandleSeries
 from seq_gym.market.columns import PRICE_NAMES, CandleColumns
+from seq_gym.market.instruments import plain_symbol
 from seq_gym.market.store.layout import TableKey
 from seq_gym.market.store.place import Place
 from seq_gym.market.store.reading import read_candles
+from seq_gym.times import format_interval
 
-__all__ = ["finer_tables", "resample_tables"]
+__all__ = ["book_without_candles", "finer_tables", "resample_book", "resample_tables"]
 
 _LEAD_CANDLES: Final = 10
 """Candles on either side that are made and left out: those before tell that the symbol had begun,
@@ -65,6 +68,50 @@ def resample_tables(
     if end_ns is not None:
         keep &= opens + grid_ns <= end_ns
     return columns.take(np.flatnonzero(keep)) if keep.any() else None
+
+
+def book_without_candles(
+    keys: Sequence[TableKey], symbol: str, venue: str | None
+) -> TableKey | None:
+    """Return the book of a symbol of which there are no candles; None where there are, or no book.
+
+    Raises:
+        ConfigError: There are books of it at several venues.
+    """
+    plain = plain_symbol(symbol)
+    named = [
+        key
+        for key in keys
+        if plain_symbol(key.symbol) == plain
+        and (venue is None or key.venue.lower() == venue.lower())
+    ]
+    books = [key for key in named if key.kind == "book"]
+    if not books or any(key.kind == "candles" for key in named):
+        return None
+    if len(books) > 1:
+        raise ConfigError(
+            f"{symbol} must be taken from one venue; the store has it at "
+            f"{', '.join(key.venue for key in books)}. Choose one with venue={books[0].venue!r}."
+        )
+    return books[0]
+
+
+def resample_book(place: Place, key: TableKey, length_ns: int) -> CandleColumns:
+    """Make candles from the prints of a book.
+
+    Raises:
+        MarketDataError: They fill no whole candle.
+    """
+    from seq_gym.market.book.candles import candles_of_prints
+    from seq_gym.market.book.store import BookWindow, read_book
+
+    book = read_book(place, key, BookWindow())
+    columns = None if book is None else candles_of_prints(book, length_ns)
+    if columns is None:
+        raise MarketDataError(
+            f"The {key} must have prints within a whole {format_interval(length_ns)}; it has not."
+        )
+    return columns
 
 
 def _columns_of(series: CandleSeries) -> CandleColumns:

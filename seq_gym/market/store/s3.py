@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seq_gym.errors import ConfigError, MarketDataError
-from seq_gym.market.store.layout import KINDS
+from seq_gym.market.store.layout import KINDS, is_nested
 from seq_gym.market.store.manifest import MANIFEST_NAME
 from seq_gym.market.store.place import OnWait
 from seq_gym.times import NS_PER_DAY
@@ -118,7 +118,7 @@ class S3Place:
         return sorted(path.removesuffix(tail) for path in paths if path.endswith(tail))
 
     def part_file(self, stem: str, replaced: str | None) -> str:  # noqa: ARG002 - a folder's needs it
-        """Name a new part by its month and at random: no other writer has that name."""
+        """Name a new part by what it holds and at random: no other writer has that name."""
         return f"{stem}.{uuid.uuid4().hex[:12]}.parquet"
 
     def write_part(self, path: str, data: bytes) -> None:
@@ -150,10 +150,10 @@ class S3Place:
     def clean(self, folder: str, keep: Collection[str]) -> None:
         """Remove parts of a table that no manifest names and that are a day old."""
         now_ns = time.time_ns() if self.now_ns is None else self.now_ns
-        for path, changed_ns in self._list(folder, recursive=False):
-            name = path.rpartition("/")[2]
-            old = now_ns - changed_ns > NS_PER_DAY
-            if old and name.endswith(".parquet") and name not in keep:
+        for path, changed_ns in self._list(folder, recursive=True):
+            file = path.removeprefix(f"{folder}/")
+            ours = file.endswith(".parquet") and ("/" not in file or is_nested(file))
+            if ours and now_ns - changed_ns > NS_PER_DAY and file not in keep:
                 with self._told(path):
                     self._system.delete_file(f"{self.base}/{path}")
 

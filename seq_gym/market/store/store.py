@@ -1,4 +1,4 @@
-"""The store: candles, mark prices and funding rates as Parquet, in a folder or an S3 bucket.
+"""The store: candles, mark prices, funding rates, books, as Parquet in a folder or an S3 bucket.
 
 Source: design.md, "The data store"; S0-18 to S0-20, S1-02, S1-59 to S1-62.
 """
@@ -22,12 +22,20 @@ from seq_gym.market.store.layout import TableKey
 from seq_gym.market.store.place import OnWait, open_place
 from seq_gym.market.store.reader import StoreReader
 from seq_gym.market.store.reports import ImportReport, OnProgress
-from seq_gym.market.store.resampling import finer_tables, resample_tables
+from seq_gym.market.store.resampling import (
+    book_without_candles,
+    finer_tables,
+    resample_book,
+    resample_tables,
+)
 from seq_gym.market.store.writing import Writing, commit_funding, write_columns
 from seq_gym.times import IntervalLike, format_interval, parse_interval
 
 if TYPE_CHECKING:
+    from seq_gym.market.book.events import BookEvents
+    from seq_gym.market.book.store.importing import RecordingOptions
     from seq_gym.market.importers import ReadOptions
+    from seq_gym.market.store.reports import SourceReport
 
 __all__ = ["Store"]
 
@@ -117,7 +125,9 @@ class Store(StoreReader):
         on_conflict: OnConflict = "error",
         on_wait: OnWait | None = None,
     ) -> ImportReport:
-        """Write a table of longer candles, made from the shorter ones of a symbol.
+        """Write a table of longer candles, made from the shorter ones of a symbol, or its prints.
+
+        Where the store has a book of the symbol and no candles, the prints of the book are taken.
 
         Args:
             symbol: Symbol in any spelling.
@@ -134,7 +144,17 @@ class Store(StoreReader):
         Source: C4, C7.
         """
         length = parse_interval(to)
-        owned = candle_tables(self.place, table_keys(self.place), [symbol], venue or self.venue)
+        known, at = table_keys(self.place), venue or self.venue
+        book = book_without_candles(known, symbol, at) if interval is None else None
+        if book is not None:
+            return self.write_candles(
+                [resample_book(self.place, book, length)],
+                venue=book.venue,
+                interval=length,
+                on_conflict=on_conflict,
+                on_wait=on_wait,
+            )[0]
+        owned = candle_tables(self.place, known, [symbol], at)
         name, keys = next(iter(owned.items()))
         only = None if interval is None else parse_interval(interval)
         finer = [key for key in finer_tables(keys, length) if only in (None, key.interval_ns)]
@@ -225,3 +245,56 @@ class Store(StoreReader):
         return commit_funding(
             self.place, key, [rates], Writing(on_conflict=on_conflict, on_wait=on_wait)
         )
+
+    def import_books(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        options: RecordingOptions | None = None,
+        *,
+        on_wait: OnWait | None = None,
+    ) -> list[ImportReport]:
+        """Import recordings of order books and prints; the format is found by content.
+
+        Every file is read before the first book is stored. Importing the same files again changes
+        nothing.
+
+        Args:
+            paths: A file, or several; those of one format are one recorder's.
+            options: What the files do not say themselves.
+            on_wait: Is told, in a sentence, that another import holds a book.
+
+        Returns:
+            What became of each book.
+
+        Raises:
+            MarketDataError: A file is at fault, its clock is behind (B1), or its instrument is not
+                that of the stored recordings.
+            ConfigError: Something must be said about a file; the message tells how.
+
+        Source: S0-14, B1.
+        """
+        from seq_gym.market.book.store.importing import RecordingOptions, import_recordings
+
+        each = [paths] if isinstance(paths, str | Path) else list(paths)
+        wanted = options or RecordingOptions()
+        return import_recordings(self.place, [Path(path) for path in each], wanted, on_wait)
+
+    def write_book(
+        self,
+        events: BookEvents,
+        *,
+        source: str = "book",
+        report: SourceReport | None = None,
+        on_wait: OnWait | None = None,
+    ) -> ImportReport:
+        """Add a recording to the book of its venue and symbol.
+
+        The same recording again changes nothing; with its clock shifted otherwise it takes the
+        place of the earlier one.
+
+        Raises:
+            MarketDataError: Its instrument is not that of the stored recordings.
+        """
+        from seq_gym.market.book.store.importing import store_book
+
+        return store_book(self.place, events, source=source, report=report, on_wait=on_wait)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from seq_gym.errors import MarketDataError
 from seq_gym.market.columns import refuse_bad_values
+from seq_gym.market.store.faults import Fault
 from seq_gym.market.store.layout import TableKey, part_codes, part_stem
 from seq_gym.market.store.manifest import Manifest, Part
 from seq_gym.market.store.place import Place
@@ -20,18 +20,7 @@ from seq_gym.market.store.rows import Rows, columns_of_rows, content_hash
 from seq_gym.market.store.table import read_manifest, read_part
 from seq_gym.times import format_interval, format_time
 
-__all__ = ["Fault", "verify_table"]
-
-
-class Fault(NamedTuple):
-    """Something in a store that is not what an import wrote."""
-
-    table: TableKey
-    """The table."""
-    file: str
-    """The file, or the manifest."""
-    problem: str
-    """What is wrong, in a sentence."""
+__all__ = ["verify_table"]
 
 
 def verify_table(place: Place, key: TableKey) -> Iterator[Fault]:
