@@ -25,10 +25,11 @@ TRAIN := $(VENV)/.installed-train
 DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 BENCH := $(VENV)/.installed-bench
+ORACLE := $(VENV)/.installed-oracle
 
 .DEFAULT_GOAL := help
 .PHONY: help evaluate train test test-slow test-plain coverage lint format types layers wheel docs check \
-	bench clean
+	bench oracle clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,7 +57,11 @@ $(DOCS): pyproject.toml constraints.txt | $(DEV)
 
 $(BENCH): pyproject.toml constraints.txt | $(MADE)
 	$(PIP_INSTALL) $(TORCH) -e '.[train,bench]'
-	$(PIP_INSTALL) --no-deps gym-trading-env
+	$(PIP_INSTALL) --no-deps gym-trading-env hftbacktest
+	touch $@
+
+$(ORACLE): pyproject.toml constraints.txt | $(DEV)
+	$(PIP_INSTALL) --no-deps hftbacktest
 	touch $@
 
 evaluate: $(RUN) ## Run the main job: python -m seq_gym.evaluate (more arguments: ARGS='...').
@@ -104,8 +109,11 @@ wheel: $(DEV) ## Build the wheel and try it in an environment of its own, withou
 docs: $(DOCS) ## Build the pages into docs/_build; a warning is an error.
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
-bench: $(BENCH) ## Measure speed as ratios, neighbours included (in a minute: ARGS=--quick).
+bench: $(BENCH) ## Measure speed as ratios, neighbours included (in a few minutes: ARGS=--quick).
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+oracle: $(ORACLE) ## Compare the book engine with hftbacktest, fill for fill, on real recordings.
+	$(BIN)/python -m tests.oracle.compare $(ARGS)
 
 check: lint types layers test wheel docs ## Run everything that continuous integration runs.
 
