@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 
 __all__ = ["Policy", "Strategy", "is_policy", "is_strategy"]
 
-STRATEGY_CALLBACKS = ("on_start", "on_candle", "on_fill", "on_reject", "on_shutdown")
+STRATEGY_CALLBACKS = (
+    "on_start",
+    "on_candle",
+    "on_book",
+    "on_trade",
+    "on_nbbo",
+    "on_heartbeat",
+    "on_fill",
+    "on_reject",
+    "on_message",
+    "on_shutdown",
+)
 """The callbacks that a session calls where the strategy has them."""
 
 
@@ -42,8 +53,9 @@ class Policy(Protocol):
 class Strategy:
     """Callbacks on a session; override what you need. A plain class with any of them will do.
 
-    Order of a step: `on_fill` and `on_reject` for everything that happened in it, in time order,
-    then `on_candle` once. `on_start` comes before the first step, `on_shutdown` after the last.
+    On candles, order of a step: `on_fill` and `on_reject` for everything that happened in it, in
+    time order, then `on_candle` once. On books every callback comes at its own instant of the
+    agent's clock. `on_start` comes before anything else, `on_shutdown` after it.
     """
 
     def on_start(self, session: Any) -> None:
@@ -52,11 +64,26 @@ class Strategy:
     def on_candle(self, session: Any) -> None:
         """Act on the candle that has just closed; place orders with `session.place_order`."""
 
+    def on_book(self, session: Any, symbol: str) -> None:
+        """React to a change of a book; all that came at one instant is one call."""
+
+    def on_trade(self, session: Any, trade: Any) -> None:
+        """React to a print of a venue's tape (sandbox.book.records.PublicTrade)."""
+
+    def on_nbbo(self, session: Any, nbbo: Any) -> None:
+        """React to a new best price over all venues of a symbol (sandbox.book.records.Nbbo)."""
+
+    def on_heartbeat(self, session: Any) -> None:
+        """Do something at every whole second of virtual time."""
+
     def on_fill(self, session: Any, fill: Any) -> None:
-        """React to a fill of this step."""
+        """React to a fill, once it is known."""
 
     def on_reject(self, session: Any, order: Any) -> None:
-        """React to a refused or cancelled order of this step; `order.reason` says why."""
+        """React to a refused, expired or cancelled order; `order.reason` says why."""
+
+    def on_message(self, session: Any, sender: str, message: Any) -> None:
+        """React to what another strategy of the session has sent (`session.send`)."""
 
     def on_shutdown(self, session: Any) -> None:
         """Do something when the session is over; its results can be read."""

@@ -24,7 +24,10 @@ __all__ = [
     "SlippageFunction",
     "instrument_table",
     "params_table",
+    "refuse_flag",
     "refuse_mixed_quotes",
+    "refuse_number",
+    "write_limits",
 ]
 
 PHYSICS_VERSION = 2
@@ -43,7 +46,7 @@ _MODELS = {
 }
 
 
-def _refuse_number(
+def refuse_number(
     name: str, value: Any, low: float, high: float, rule: str, *, whole: bool
 ) -> None:
     """Refuse what is no number from low to high; a bool, text and NaN are none."""
@@ -54,7 +57,8 @@ def _refuse_number(
         raise ConfigError(f"{name} must be {kind} {rule}; was {value!r}.")
 
 
-def _refuse_flag(name: str, value: object) -> None:
+def refuse_flag(name: str, value: object) -> None:
+    """Refuse what is neither true nor false."""
     if not isinstance(value, bool | np.bool_):
         raise ConfigError(f"{name} must be true or false; was {value!r}.")
 
@@ -95,12 +99,12 @@ class RiskProfile:
         for limit in fields(self):
             value = getattr(self, limit.name)
             if limit.name == "allow_reduce":
-                _refuse_flag(limit.name, value)
+                refuse_flag(limit.name, value)
             elif value is not None:
                 whole = limit.name in _COUNTS  # none at all would be no agent
                 least = 1.0 if whole else 0.0
                 rule = f"of at least {least:g}, or None"
-                _refuse_number(limit.name, value, least, math.inf, rule, whole=whole)
+                refuse_number(limit.name, value, least, math.inf, rule, whole=whole)
 
     @property
     def is_on(self) -> bool:
@@ -174,8 +178,8 @@ class SandboxParams:
             if value is None and name == "max_participation_frac":
                 continue
             rule = f"from {low:g} to {high:g}"
-            _refuse_number(name, value, low, high, rule, whole=name in _COUNTS)
-        _refuse_flag("liquidate_on_complete", self.liquidate_on_complete)
+            refuse_number(name, value, low, high, rule, whole=name in _COUNTS)
+        refuse_flag("liquidate_on_complete", self.liquidate_on_complete)
         if self.risk is not None and not isinstance(self.risk, RiskProfile):
             raise ConfigError(f"risk must be a RiskProfile, or None; was {self.risk!r}.")
         if self.starting_balance <= 0.0:
@@ -219,7 +223,7 @@ def _slippage(row: Any, params: SandboxParams) -> Any:
     return alive
 
 
-def _limits(row: Any, risk: RiskProfile) -> None:
+def write_limits(row: Any, risk: RiskProfile) -> None:
     """Write the risk limits; off is infinity, or 0 for counts."""
     row.any_risk = int(risk.is_on)
     row.allow_reduce = int(risk.allow_reduce)
@@ -258,7 +262,7 @@ def params_table(params: SandboxParams, series: CandleSeries) -> tuple[Table, An
     row.maintenance_frac = params.maintenance_margin_frac
     row.borrow_per_candle = params.borrow_rate_frac * series.interval_ns / (365 * _NS_PER_DAY)
     row.ruin_frac = params.ruin_frac
-    _limits(row, params.risk or RiskProfile())
+    write_limits(row, params.risk or RiskProfile())
     return table, _slippage(row, params)
 
 
