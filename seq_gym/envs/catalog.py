@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
 
+from seq_gym.envs.core import EnvBatch
 from seq_gym.envs.rewards import Reward
 from seq_gym.envs.settings import EnvSettings, make_settings
 from seq_gym.envs.single import TradingEnv
@@ -301,6 +302,11 @@ def _split(
     return own, {name: given[name] for name in given if name not in defaults}
 
 
+def _rows_of(settings: EnvSettings, num_envs: int) -> Callable[[int], EnvBatch]:
+    """Return what makes the rows of a vector environment, in an autoreset mode."""
+    return lambda mode: EnvBatch(settings, num_envs=num_envs, recorded=False, autoreset=mode)
+
+
 class CandleTradingVectorEnv(TradingVectorEnv):
     """N CandleTrading environments in one kernel call.
 
@@ -321,7 +327,7 @@ class CandleTradingVectorEnv(TradingVectorEnv):
     ) -> None:
         del render_mode
         settings = _candle_settings(*_split(CandleTradingEnv, arguments))
-        super().__init__(settings, num_envs, autoreset)
+        super().__init__(_rows_of(settings, num_envs), num_envs, autoreset)
 
 
 class PortfolioVectorEnv(TradingVectorEnv):
@@ -344,7 +350,7 @@ class PortfolioVectorEnv(TradingVectorEnv):
     ) -> None:
         del render_mode
         settings = _portfolio_settings(*_split(PortfolioEnv, arguments))
-        super().__init__(settings, num_envs, autoreset)
+        super().__init__(_rows_of(settings, num_envs), num_envs, autoreset)
 
 
 ENV_IDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seq_gym._jit import bytes_at, floats_at, helper, inlined, ints_at, kernel, prefetch
-from seq_gym._random import draw_below, draw_uniform
+from seq_gym._random import draw_uniform
 from seq_gym.engine.batch import reset_account
 from seq_gym.engine.candles import advance
 from seq_gym.engine.codes import LIQUIDATED, RING_FULL, RUINED, RUNNING
@@ -16,19 +16,17 @@ from seq_gym.envs.actions import act
 from seq_gym.envs.layout import env_context_at, env_state_at
 from seq_gym.envs.observations import write_observation
 from seq_gym.envs.rewards import reset_reward, step_reward
+from seq_gym.envs.windows import window_start
 
 __all__ = [
     "DISABLED",
-    "EXPLICIT",
     "FINALS",
-    "FULL",
     "INTERRUPTED",
     "INVALID",
     "NEXT_STEP",
     "NUM_FINALS",
-    "RANDOM",
     "SAME_STEP",
-    "SEQUENTIAL",
+    "all_valid",
     "move",
     "observe",
     "reset_env",
@@ -42,15 +40,11 @@ _CANDLE_BYTES = CANDLE.itemsize
 AHEAD = 8
 """Envs between asking for memory and using it."""
 SAME_STEP, NEXT_STEP, DISABLED = range(3)
-RANDOM, SEQUENTIAL, FULL, EXPLICIT = range(4)
 INTERRUPTED = -1
 """Return code of a step whose event ring is full: drain it and call `move` again."""
 
 INVALID = -2
 """Return code of a step whose discrete actions are out of range: nothing has moved."""
-
-WINDOW_STREAM = 0x57494E444F57
-"""The keyed stream of window starts ("WINDOW")."""
 
 FEE_STREAM = 0x464545
 """The keyed stream of fee scales ("FEE")."""
@@ -78,20 +72,6 @@ FINALS = (
 )
 """Columns of `finals`: figures of the episode that has just ended."""
 NUM_FINALS = len(FINALS)
-
-
-@helper
-def _window_start(env: Any, state: Any) -> int:
-    """Draw the start of episode k of a row: a function of (seed, window, k) alone (E2)."""
-    room = env.last_start - env.first_start + 1
-    if env.window_kind == FULL:
-        return env.first_start
-    if env.window_kind == EXPLICIT:
-        return ints_at(env.starts)[(state.seed + state.episode) % env.num_starts]
-    if env.window_kind == SEQUENTIAL:
-        count = max((env.last_cursor - env.first_start) // env.episode_candles, 1)
-        return env.first_start + (state.seed + state.episode) % count * env.episode_candles
-    return env.first_start + draw_below(state.seed, WINDOW_STREAM, state.episode, room)
 
 
 @helper
@@ -151,7 +131,7 @@ def _reset_row(env: Any, c: Any, e: int, seed: int, start: int) -> None:
     if seed >= 0:
         state.seed = seed
         state.episode = 0
-    _open_episode(env, c, e, start if start >= 0 else _window_start(env, state))
+    _open_episode(env, c, e, start if start >= 0 else window_start(env, state, env.episode_candles))
     _observe_row(env, c, e, env.observations)
 
 
@@ -237,7 +217,7 @@ def _move_or_wait(env: Any, c: Any, e: int) -> int:
     # next-step autoreset: this step only opens the next episode; disabled: nothing moves
     floats_at(env.rewards)[e] = 0.0
     if env.autoreset == NEXT_STEP:
-        _open_episode(env, c, e, _window_start(env, state))
+        _open_episode(env, c, e, window_start(env, state, env.episode_candles))
     _write_flags(env, a, e)
     return 0
 
@@ -249,12 +229,12 @@ def _show(env: Any, c: Any, e: int) -> None:
         state = env_state_at(env.states, e)
         if state.done != 0:
             _observe_row(env, c, e, env.final_observations)
-            _open_episode(env, c, e, _window_start(env, state))
+            _open_episode(env, c, e, window_start(env, state, env.episode_candles))
     _observe_row(env, c, e, env.observations)
 
 
 @inlined
-def _all_valid(env: Any, c: Any) -> bool:
+def all_valid(env: Any, c: Any) -> bool:
     """Check the range of discrete actions before anything moves."""
     actions = ints_at(env.actions)
     width = env.action_width
@@ -278,7 +258,7 @@ def step(address: int) -> int:
     """
     env = env_context_at(address, 0)
     c = context_at(env.engine, 0)
-    if not _all_valid(env, c):
+    if not all_valid(env, c):
         return INVALID
     ended = 0
     for e in range(c.num_envs):  # row by row, so that a row is observed while it is in the cache

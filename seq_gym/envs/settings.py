@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from seq_gym.envs.actions import ACTION_KINDS, ActionKind
 from seq_gym.envs.features import FeatureMatrix, build_features
-from seq_gym.envs.kernel import DISABLED, EXPLICIT, FULL, NEXT_STEP, RANDOM, SAME_STEP, SEQUENTIAL
+from seq_gym.envs.kernel import DISABLED, NEXT_STEP, SAME_STEP
 from seq_gym.envs.numbers import check_number, check_whole, read_numbers
 from seq_gym.envs.observations import MOST_INDEXED, ObservationKind, ObservedWindow
 from seq_gym.envs.randomize import Randomization, parse_randomize
 from seq_gym.envs.rewards import Reward, RewardSpec, parse_reward
 from seq_gym.envs.scaling import check_scaling, scale_features
 from seq_gym.envs.timeframes import Timeframe, parse_timeframes
+from seq_gym.envs.windows import EXPLICIT, FULL, RANDOM, SEQUENTIAL
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market import CandleSeries, load_candles, synthetic_candles
 from seq_gym.market.store import load_until, store_of

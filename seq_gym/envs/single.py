@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
-from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
+from seq_gym.envs.core import EnvBatch
 from seq_gym.envs.randomize import SCALES
 from seq_gym.envs.render import RENDER_MODES, render_frame, render_text
 from seq_gym.envs.rewards import REWARD_TERMS
+from seq_gym.envs.rows import Snapshot, checked_seed
 from seq_gym.envs.settings import EnvSettings
 from seq_gym.errors import UnknownName, UsageError
 from seq_gym.market import CandleSeries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
-from seq_gym.envs import kernel
-from seq_gym.envs.core import EnvBatch, Snapshot, checked_seed
-from seq_gym.envs.randomize import SCALES
-from seq_gym.envs.rewards import REWARD_TERMS, Reward
-from seq_gym.envs.settings import AUTORESET, EnvSettings
+from seq_gym.envs.rewards import Reward
+from seq_gym.envs.rows import EnvRows, Snapshot, checked_seed
+from seq_gym.envs.settings import AUTORESET
 from seq_gym.errors import ConfigError, UnknownName, UsageError
 from seq_gym.types import Ending
 
@@ -36,30 +34,34 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     Returned arrays are fresh; rewards are writable. Every column of `final_names` is one of
     `infos["final_info"]`.
 
+    Args:
+        make_core: Makes the rows, given the kernel's number of the autoreset mode.
+        num_envs: N.
+        autoreset: "same_step", "next_step" or "disabled".
+
     Attributes:
+        settings: What the environments are.
         equity: float64 [N], after the last step (of the new episode where a row was reset).
         positions: float64 [N, S], signed base units.
         final_names: Figures of an ended episode; its scales are among them under `randomize`.
     """
 
-    def __init__(self, settings: EnvSettings, num_envs: int, autoreset: str) -> None:
+    def __init__(self, make_core: Callable[[int], EnvRows], num_envs: int, autoreset: str) -> None:
         if autoreset not in AUTORESET:
             raise UnknownName("autoreset mode", autoreset, tuple(AUTORESET))
         if num_envs < 1:
             raise ConfigError(f"num_envs must be at least 1; was {num_envs}.")
-        self.settings = settings
         self.num_envs = num_envs
         self.metadata = {"render_modes": [], "autoreset_mode": _MODES[autoreset]}
         self.render_mode = None
-        mode = AUTORESET[autoreset]
-        self._core = EnvBatch(settings, num_envs=num_envs, recorded=False, autoreset=mode)
+        self._core = make_core(AUTORESET[autoreset])
+        self.settings = self._core.settings
         self.single_action_space = self._core.action_space
         self.single_observation_space = self._core.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        drawn = settings.randomize is not None
-        self.final_names = tuple(name for name in kernel.FINALS if drawn or name not in SCALES)
-        self._custom = settings.reward.function
+        self.final_names = self._core.final_names
+        self._custom = self.settings.reward.function
         self._is_open = False
 
     # ------------------------------------------------------------------ gymnasium
@@ -93,7 +95,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         kept = self._core.observations
         self._core.use_outputs(*self._core.new_outputs())
         self._core.observations[...] = kept
-        kernel.reset_rows(
+        self._core.kernels.reset_rows(
             self._core.address, mask, np.array(seeds, np.int64), np.array(starts, np.int64)
         )
         self._is_open = True
@@ -114,9 +116,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         core.take_actions(actions)
         core.use_outputs(*core.new_outputs())
         if self._custom is None:
-            ended = kernel.step(core.address)
-            if ended == kernel.INVALID:
-                core.refuse_actions()
+            ended = core.step()
         else:
             ended = self._custom_step(self._custom)
         infos = self._final_infos() if ended else {}
@@ -160,7 +160,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def accounts(self) -> Table:
-        """A copy of the ACCOUNT records [N] (engine/layout.py)."""
+        """A copy of the ACCOUNT records [N] ."""
         return self._core.batch.accounts.copy()
 
     @property
@@ -168,7 +168,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """Named reward terms of the last step as columns [N], where `reward_terms=True`."""
         if self._core.terms is None:
             raise UsageError("reward_terms needs reward_terms=True when the env is made.")
-        return {name: self._core.terms[:, k].copy() for k, name in enumerate(REWARD_TERMS)}
+        columns = self._core.term_columns
+        return {name: self._core.terms[:, k].copy() for name, k in columns.items()}
 
     def snapshot(self) -> Snapshot:
         """Copy the whole moving state of every row (E4c)."""
@@ -178,7 +179,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """Go back to a snapshot; returns the observations there."""
         self._core.restore(snapshot)
         self._core.use_outputs(*self._core.new_outputs())
-        kernel.observe(self._core.address)
+        self._core.kernels.observe(self._core.address)
         self._is_open = True
         return self._core.shaped(self._core.observations)
 
@@ -210,7 +211,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def _custom_step(self, reward: Reward) -> int:
         """Step with a reward that is written in Python over whole columns."""
         ended = self._core.move_with(reward)
-        kernel.show(self._core.address)
+        self._core.kernels.show(self._core.address)
         return ended
 
     def _final_infos(self) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""The physics of an environment over books from plain JSON: fields of BookParams by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.sandbox.book.latency import Latency
+from seq_gym.sandbox.book.params import BookParams
+from seq_gym.sandbox.params import RiskProfile
+from seq_gym.sandbox.profiles import risk_profile
+
+__all__ = ["BOOK_ENV_DEFAULTS", "physics_names", "read_physics"]
+
+BOOK_ENV_DEFAULTS: Final[Mapping[str, Any]] = {"liquidate_on_complete": False, "max_orders": 8}
+"""Where an environment differs from a BookSession: an artificial truncation forces no sale (M7),
+and few orders work at a time, so that the rows of many environments stay in the cache."""
+
+
+def physics_names() -> tuple[str, ...]:
+    """Return the names of the fields of BookParams."""
+    return tuple(field.name for field in fields(BookParams))
+
+
+def _latency(name: str, value: Any) -> Latency | None:
+    if value is None or isinstance(value, Latency):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name} must be a mapping such as {{'entry_ms': 5.0}}; was {value!r}.")
+    known = tuple(field.name for field in fields(Latency))
+    for key in value:
+        if key not in known:
+            raise UnknownName(f"field of {name}", key, known)
+    return Latency(**value)
+
+
+def read_physics(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], own: Sequence[str]
+) -> BookParams:
+    """Read the arguments that are fields of BookParams; refuse what is no argument at all.
+
+    Args:
+        given: By name; latencies and risk limits may be mappings.
+        defaults: Of the task, where it differs from a session.
+        own: The environment's own arguments, for the near miss.
+
+    Raises:
+        UnknownName: A name is none of both.
+        ConfigError: A value breaks its rule.
+    """
+    known = physics_names()
+    for name in given:
+        if name not in known:
+            raise UnknownName("argument", name, (*own, *known))
+    values = {**BOOK_ENV_DEFAULTS, **defaults, **given}
+    if "latency" in values:
+        values["latency"] = _latency("latency", values["latency"])
+    venues = values.get("venue_latency")
+    if isinstance(venues, Mapping):
+        values["venue_latency"] = {
+            venue: _latency(f"venue_latency[{venue!r}]", value) for venue, value in venues.items()
+        }
+    risk = values.get("risk")
+    if isinstance(risk, Mapping) and not isinstance(risk, RiskProfile):
+        values["risk"] = risk_profile(risk)
+    if isinstance(values.get("volatility_bounds"), list):
+        values["volatility_bounds"] = tuple(values["volatility_bounds"])
+    return BookParams(**values)
