@@ -7,7 +7,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from seq_gym.market import CandleSeries
 from seq_gym.sandbox.params import PHYSICS_VERSION
 from seq_gym.times import format_time
 
-__all__ = ["PHYSICS_VERSION", "folder_name", "make_record", "utc_now"]
+__all__ = [
+    "PHYSICS_VERSION",
+    "describe_candles",
+    "folder_name",
+    "make_record",
+    "record_of",
+    "utc_now",
+]
 
 _LIBRARIES = ("numpy", "numba", "polars", "pyarrow", "gymnasium")
 
@@ -48,11 +55,53 @@ def make_record(
     digest: str,
     libraries: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what every manifest says, plain values only.
+    """Return what the manifest of a run on candles says, plain values only.
 
     Args:
         series: The data of the run.
         source: Where it came from, in words.
+        seed: Seed of the run.
+        command: What started it.
+        now: When.
+        digest: Hash of the config.
+        libraries: Distributions whose versions count beside those of the package.
+    """
+    return record_of(
+        describe_candles(series, source),
+        seed=seed,
+        command=command,
+        now=now,
+        digest=digest,
+        libraries=libraries,
+    )
+
+
+def describe_candles(series: CandleSeries, source: str) -> dict[str, Any]:
+    """Return what a manifest says of candles."""
+    return {
+        "source": source,
+        "fingerprint": series.fingerprint,
+        "symbols": list(series.symbols),
+        "interval": series.interval,
+        "start": format_time(series.start_ns),
+        "end": format_time(series.end_ns),
+        "candles": series.num_candles,
+    }
+
+
+def record_of(
+    data: Mapping[str, Any],
+    *,
+    seed: int,
+    command: Sequence[str],
+    now: dt.datetime,
+    digest: str,
+    libraries: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what every manifest says, plain values only.
+
+    Args:
+        data: The data of the run: source, fingerprint, symbols, range.
         seed: Seed of the run.
         command: What started it.
         now: When.
@@ -65,15 +114,7 @@ def make_record(
         "seed": seed,
         "config_hash": digest,
         "physics_version": PHYSICS_VERSION,
-        "data": {
-            "source": source,
-            "fingerprint": series.fingerprint,
-            "symbols": list(series.symbols),
-            "interval": series.interval,
-            "start": format_time(series.start_ns),
-            "end": format_time(series.end_ns),
-            "candles": series.num_candles,
-        },
+        "data": dict(data),
         "versions": {
             "seq_gym": seq_gym.__version__,
             "python": platform.python_version(),

@@ -13,7 +13,14 @@ from seq_gym.market import CandleSeries, load_candles, synthetic_candles
 from seq_gym.market.store import is_store_name, store_of
 from seq_gym.times import parse_interval, parse_time
 
-__all__ = ["DATA_FIELDS", "MarketChoice", "load_market", "source_of"]
+__all__ = [
+    "DATA_FIELDS",
+    "MarketChoice",
+    "load_market",
+    "refuse_missing",
+    "source_of",
+    "split_names",
+]
 
 SYNTHETIC_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 SYNTHETIC_CANDLES = 43_200
@@ -50,7 +57,7 @@ class MarketChoice:
     """Mark price candles of perpetuals, SYMBOL=FILE each; funding is paid on them."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "symbols", _split(self.symbols))
+        object.__setattr__(self, "symbols", split_names(self.symbols))
         self._check_times()
         _ = self.funding_files, self.mark_files
 
@@ -114,9 +121,9 @@ def load_market(config: MarketChoice, seed: int) -> CandleSeries:
         return _synthetic(config, seed)
     paths = config.paths
     if len(paths) > 1 or store_of(paths[0]) is None:
-        _refuse_missing("data", paths)
-    _refuse_missing("funding", config.funding_files.values())
-    _refuse_missing("mark", config.mark_files.values())
+        refuse_missing("data", paths)
+    refuse_missing("funding", config.funding_files.values())
+    refuse_missing("mark", config.mark_files.values())
     return load_candles(
         paths[0] if len(paths) == 1 else list(paths),
         symbols=list(config.symbols) or None,
@@ -129,11 +136,17 @@ def load_market(config: MarketChoice, seed: int) -> CandleSeries:
     )
 
 
-def source_of(config: MarketChoice, seed: int) -> str:
-    """Say in words where the candles come from."""
-    if not config.data:
-        return f"synthetic market of seed {seed}"
-    first, *others = config.data
+def source_of(data: Sequence[str], seed: int, kind: str = "market") -> str:
+    """Say in words where data comes from.
+
+    Args:
+        data: What a run names; nothing is the synthetic one.
+        seed: Of the synthetic one.
+        kind: "market" of candles, or "book".
+    """
+    if not data:
+        return f"synthetic {kind} of seed {seed}"
+    first, *others = data
     return f"{first} and {len(others)} more" if others else first
 
 
@@ -148,7 +161,12 @@ def _refuse_file_words(config: MarketChoice) -> None:
             )
 
 
-def _refuse_missing(name: str, paths: Iterable[str]) -> None:
+def refuse_missing(name: str, paths: Iterable[str]) -> None:
+    """Refuse paths where there is nothing, with the near miss.
+
+    Raises:
+        ConfigError: One is not there.
+    """
     for path in map(Path, paths):
         if not path.exists():
             siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else ()
@@ -193,7 +211,8 @@ def _files_by_symbol(name: str, given: Sequence[str]) -> dict[str, str]:
     return files
 
 
-def _split(names: tuple[str, ...]) -> tuple[str, ...]:
+def split_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names that were written by comma or one by one."""
     return tuple(name.strip() for each in names for name in each.split(",") if name.strip())
 
 

@@ -1,0 +1,217 @@
+"""What is replayed: symbols in any spelling, venues as lanes, candles, files, made-up books."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seq_gym.market.store import Store
+from seq_gym.times import parse_time
+from tests.backtest.conftest import DAY, NOON, WINDOW
+from tests.data.conftest import klines, websocket
+
+JSON = (*WINDOW, "--output", "json", "--no-save")
+
+
+def _lanes(told):
+    data = told.summary["data"]
+    return [
+        f"{symbol}@{venue}" for symbol, venue in zip(data["symbols"], data["venues"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["BTC-USD", "btc/usd", "XBTUSD", "btcusd"])
+def test_c8_any_spelling_finds_the_symbol_at_every_venue_that_recorded_the_window(run, name):
+    told = run(name, *JSON)
+    assert sorted(_lanes(told)) == ["BTC-USD@coinbase", "XBT/USD@kraken"]
+    assert told.summary["notes"] == ["Not recorded in the window: BTCUSD@okx."]
+
+
+def test_s0_29_the_examples_of_the_specification_run(run):
+    single = run("BTC-USD", *JSON, "--capital", "50000")
+    assert single.summary["pnl"]["starting_balance"] == 50_000.0
+    many = run("BTC-USD", "--symbols", "BTC-USD,ETH-USD,SOL-USD", *JSON)
+    assert len(_lanes(many)) == 4
+    pair = run("BTC-USD", *JSON, "--venue", "kraken,coinbase")
+    assert _lanes(pair) == ["XBT/USD@kraken", "BTC-USD@coinbase"]
+    assert pair.summary["notes"] == []
+    assert run("BTC-USD", *JSON, "--seed", "123").summary["seed"] == 123
+
+
+def test_s0_05_symbols_take_the_place_of_the_positional_one(run):
+    assert _lanes(run("BTC-USD", "--symbols", "ETH-USD,SOL-USD", *JSON)) == [
+        "ETH-USD@coinbase",
+        "SOL-USD@coinbase",
+    ]
+    assert _lanes(run("--symbols", "sol-usd", *JSON)) == ["SOL-USD@coinbase"]
+
+
+def test_s0_07_venues_limit_in_any_case_and_one_that_lacks_the_window_is_an_error(run):
+    assert _lanes(run("BTC-USD", *JSON, "--venue", "KRAKEN")) == ["XBT/USD@kraken"]
+    assert len(_lanes(run("BTC-USD", *JSON, "--venue", "ALL"))) == 2
+    told = run("BTC-USD", *JSON, "--venue", "okx")
+    assert told.code == 1
+    assert "The book of BTCUSD at okx must have rows from 2024-08-08" in told.err
+
+
+def test_a_store_is_named_as_everywhere(run, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("SIM_STORE_PATH", str(tmp_path / "other"))
+    assert _lanes(run("ETH-USD", *JSON, "--data", store)) == ["ETH-USD@coinbase"]
+    named = run("BTC-USD", *JSON, "--data", f"store:{store}?venue=kraken")
+    assert _lanes(named) == ["XBT/USD@kraken"]
+
+
+def test_where_a_symbol_has_only_candles_it_runs_on_them_and_says_so(run, store, tmp_path):
+    told = run("ada/usdt", *WINDOW)
+    assert told.code == 0, told.err
+    assert f"\nADAUSDT has only candles in {store}: this runs on candles.\n" in told.out
+    assert told.out.startswith("Backtest of trend on ADAUSDT@binance\n")
+    assert "Execution costs" not in told.out
+    json_ = run("ADAUSDT", *JSON)
+    assert json_.summary["market"] == "candles"
+    assert json_.summary["window"] == {"start": f"{DAY}T00:00:00Z", "end": "2024-08-09T00:00:00Z"}
+    assert json_.summary["data"]["candles"] > 0
+    assert [fill["filled_time"] for fill in json_.fills] == sorted(
+        fill["filled_time"] for fill in json_.fills
+    )
+    assert json_.fills
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "fills.parquet").is_file()
+    assert run("ADAUSDT", *JSON).out == json_.out
+
+
+def test_on_candles_the_window_is_what_the_store_has_of_it(run):
+    told = run("ADAUSDT", "--start", "2024-08-01", "--end", "2024-08-31", *JSON[4:])
+    assert told.summary["window"] == {"start": f"{DAY}T00:00:00Z", "end": "2024-08-09T00:00:00Z"}
+    told = run("ADAUSDT", "--start", "2024-07-01", "--end", "2024-07-02", *JSON[4:])
+    assert told.code == 1
+    assert "must have candles from 2024-07-01T00:00:00Z to 2024-07-03T00:00:00Z" in told.err
+
+
+def test_several_symbols_have_books_or_none_has(run):
+    both = run("--symbols", "ADAUSDT,XRPUSDT", *JSON)
+    assert both.summary["data"]["symbols"] == ["ADAUSDT", "XRPUSDT"]
+    told = run("--symbols", "ETH-USD,ADAUSDT", *JSON)
+    assert told.code == 1
+    assert "Symbols must all have recorded books, or none of them; ADAUSDT has none" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--queue-model", "none"], "queue_model must be left out on candles"),
+        (["--latency-model", "none"], "latency_model must be left out on candles"),
+        (["--agent", "maker"], "acts on books only (on_heartbeat); ADAUSDT has only candles"),
+        (["--set", "fills=parity"], "Unknown setting 'fills'"),
+        (["--set", "executon=close"], "Did you mean 'execution'?"),
+        (["--venue", "coinbase"], "Unknown symbol 'ADAUSDT'"),
+    ],
+)
+def test_what_is_of_books_is_refused_on_candles(run, arguments, words):
+    told = run("ADAUSDT", *JSON, *arguments)
+    assert told.code == 1
+    assert words in told.err
+
+
+def test_the_physics_of_candles_are_set_too(run):
+    base = run("ADAUSDT", *JSON)
+    free = run("ADAUSDT", *JSON, "--set", "taker_fee_frac=0")
+    assert base.summary["costs"]["taker_fees"] > 0.0 == free.summary["costs"]["taker_fees"]
+
+
+def test_a_strategy_with_both_kinds_of_callbacks_runs_on_both(run, agents):
+    (agents / "both.py").write_text(
+        "class Both:\n"
+        "    def on_candle(self, session):\n"
+        "        session.place_order(session.symbols[0], 'buy', 'market', quantity=0.01)\n"
+        "    on_heartbeat = on_candle\n"
+    )
+    for symbol, market in (("ETH-USD", "book"), ("ADAUSDT", "candles")):
+        told = run(symbol, *JSON, "--agent", agents / "both.py")
+        assert told.summary["market"] == market
+        assert told.fills
+
+
+def test_candles_of_several_venues_ask_which(run, store, tmp_path):
+    from seq_gym.market.importers import ReadOptions
+
+    other = Store.open(tmp_path / "two")
+    path = tmp_path / "ADAUSDT-1m.csv"
+    path.write_text("\n".join(klines(DAY, 60)) + "\n")
+    for venue in ("binance", "bybit"):
+        other.import_files([path], ReadOptions(venue=venue))
+    told = run("ADAUSDT", *JSON, "--data", tmp_path / "two")
+    assert told.code == 1
+    assert "Likely fix: --venue binance." in told.err
+    told = run("ADAUSDT", *JSON, "--data", tmp_path / "two", "--venue", "bybit")
+    assert told.code == 0, told.err
+
+
+def test_a_recording_is_named_by_its_path(run, tmp_path):
+    path = tmp_path / "btcusdt_20240808.txt"
+    path.write_text("\n".join(websocket(count=600)) + "\n")
+    window = ("--start", DAY, "--end", "2024-08-09", *JSON[4:])
+    told = run("btc/usdt", *window, "--data", path)
+    assert told.code == 0, told.err
+    assert told.summary["data"]["symbols"] == ["BTCUSDT"]
+    path.write_text("\n".join(websocket(count=600, behind_ms=500)) + "\n")
+    late = run("BTCUSDT", *window, "--data", path)
+    assert late.code == 1
+    assert run("BTCUSDT", *window, "--data", path, "--fix-clock").code == 0
+
+
+def test_a_file_of_candles_is_named_by_its_path(run, tmp_path):
+    path = tmp_path / "ADAUSDT-1m.csv"
+    path.write_text("\n".join(klines(DAY, 240)) + "\n")
+    told = run("ADAUSDT", *JSON, "--data", path)
+    assert told.code == 0, told.err
+    assert told.summary["notes"] == [f"ADAUSDT has only candles in {path}: this runs on candles."]
+    refused = run("ADAUSDT", *JSON, "--data", path, "--venue", "binance")
+    assert "venue must be left out for files of candles" in refused.err
+
+
+def test_a_synthetic_book_needs_no_data_and_is_of_the_seed(run):
+    window = ("--start", "2025-01-01", "--end", "2025-01-01T00:00:30", *JSON[4:])
+    told = run("BTC-USD", *window, "--data", "synthetic")
+    assert told.summary["data"]["source"] == "synthetic book of seed 42"
+    assert "it is nobody's market" in told.summary["notes"][0]
+    assert len(told.summary["notes"]) == 1
+    other = run("BTC-USD", *window, "--data", "synthetic", "--seed", "7")
+    prints = [each.summary["data"]["fingerprint"] for each in (told, other)]
+    assert prints[0] != prints[1]
+    assert run("BTC-USD", *window, "--data", "synthetic").out == told.out
+
+
+def test_a_synthetic_book_of_a_day_ends_after_an_hour_and_says_so():
+    from seq_gym.backtest import BacktestOptions
+    from seq_gym.backtest.market import find_replay
+
+    options = BacktestOptions(symbol="XRP-USD", start=DAY, end=DAY, data=("synthetic",))
+    replay = find_replay(options)
+    assert replay.end_ns - replay.start_ns <= 3_600 * 10**9
+    assert replay.notes[-1] == "A synthetic book ends an hour after its start."
+
+
+def test_m5_a_margin_account_pays_the_funding_rates_of_the_store(run, tmp_path, agents):
+    from seq_gym.market import FundingRates
+    from seq_gym.market.book.synthetic import synthetic_book
+
+    store = Store.open(tmp_path / "funded")
+    book = synthetic_book(symbol="BTCUSDT", venue="um", seconds=20.0, start=NOON, seed=1)
+    store.write_book(book)
+    window = (*JSON, "--data", tmp_path / "funded", "--set", "account=margin")
+    (agents / "holder.py").write_text(
+        "class Holder:\n"
+        "    def on_start(self, session):\n"
+        "        session.place_order('BTCUSDT', 'buy', 'market', 0.01)\n"
+    )
+    agent = ("--agent", agents / "holder.py")
+    assert run("BTCUSDT", *window, *agent).summary["costs"]["funding"] == 0.0
+    stamps = [parse_time(NOON) + 10**9 * seconds for seconds in (5, 6, 7)]
+    rates = FundingRates(time_ns=np.array(stamps), rate=np.full(3, 0.01), source="made")
+    store.write_funding("BTCUSDT", rates, venue="um")
+    told = run("BTCUSDT", *window, *agent)
+    paid = 3 * 0.01 * 0.01 * told.fills[0]["price"]
+    assert told.summary["costs"]["funding"] == pytest.approx(paid, rel=1e-3)
+    text = run("BTCUSDT", *WINDOW, "--no-save", *window[len(JSON) :], *agent).out
+    assert "Z; with funding rates\n" in text
