@@ -6,14 +6,15 @@ are the agents of the run that are no baselines: those among which one would cho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from seq_gym._random import stream_of
 from seq_gym.evaluate.agents import AgentSpec
-from seq_gym.evaluate.rollout import Episode
+from seq_gym.evaluate.episode import Episode
+from seq_gym.evaluate.figures import FIGURES
 from seq_gym.metrics import (
     BacktestOverfitting,
     BootstrapInterval,
@@ -29,20 +30,15 @@ from seq_gym.metrics import (
 )
 from seq_gym.metrics.measure import FloatArray, Undefined
 
-__all__ = ["FIGURES", "AgentSummary", "Comparison", "Summary", "summarise"]
+__all__ = ["AgentSummary", "Comparison", "Summary", "summarise"]
 
-FIGURES: dict[str, Callable[[Episode], float | None]] = {
-    "total_return_frac": lambda e: e.metrics.total_return_frac,
-    "sharpe_ratio": lambda e: e.metrics.sharpe_ratio,
-    "sortino_ratio": lambda e: e.metrics.sortino_ratio,
-    "max_drawdown_frac": lambda e: e.metrics.max_drawdown_frac,
-    "total_trades": lambda e: float(e.metrics.total_trades),
-    "total_fees": lambda e: e.costs["maker_fees"] + e.costs["taker_fees"],
-    "slippage": lambda e: e.costs["slippage"],
-}
-"""Figures of an episode that are averaged over episodes."""
+Figure = Callable[[Episode], float | None]
+Figures = Mapping[str, Figure]
+_Pair = tuple[Episode, Episode]
 
 COMPARED = ("total_return_frac", "max_drawdown_frac")
+"""Figures by which agents are compared on any market."""
+
 MIN_BLOCK_ROWS = 8
 PBO_BLOCKS = 16
 
@@ -55,7 +51,7 @@ class AgentSummary:
         name: Its name.
         baseline: Whether it always runs beside.
         num_episodes: Finished episodes.
-        figures: Mean of each of FIGURES with its interval, over the episodes that define it; None
+        figures: Mean of each figure with its interval, over the episodes that define it; None
             where none does.
         worst_drawdown_frac: Deepest drawdown of any episode.
         endings: Episodes by ending.
@@ -108,13 +104,21 @@ class Summary:
     no_overfitting: str | None = field(default=None)
 
 
-def summarise(specs: Sequence[AgentSpec], episodes: Sequence[Episode], seed: int) -> Summary:
+def summarise(
+    specs: Sequence[AgentSpec],
+    episodes: Sequence[Episode],
+    seed: int,
+    figures: Figures = FIGURES,
+    compared: str = COMPARED[0],
+) -> Summary:
     """Measure every agent, compare it with every baseline, and deflate what was chosen.
 
     Args:
         specs: The agents of the run.
         episodes: Finished episodes, by agent, then by window.
         seed: Seed of the run; resamples are keyed by it.
+        figures: What is averaged over episodes.
+        compared: The figure by which agents are compared.
     """
     by_agent = {
         number: [each for each in episodes if each.agent == number] for number in range(len(specs))
@@ -122,15 +126,16 @@ def summarise(specs: Sequence[AgentSpec], episodes: Sequence[Episode], seed: int
     trials = {n: own for n, own in by_agent.items() if own and not specs[n].baseline}
     moments = {n: _pooled_moments(own) for n, own in trials.items()}
     agents = tuple(
-        _agent_summary(specs[n], own, _deflated(n, moments), seed)
+        _agent_summary(specs[n], own, _deflated(n, moments), seed, figures)
         for n, own in by_agent.items()
         if own
     )
+    reads = {name: figures[name] for name in dict.fromkeys((*COMPARED, compared))}
     comparisons = tuple(
-        _comparison(specs[n], specs[m], trials[n], by_agent[m], seed)
+        _comparison(specs[n], specs[m], pairs, seed, reads)
         for n in trials
         for m, other in by_agent.items()
-        if specs[m].baseline and _shared(trials[n], other)
+        if specs[m].baseline and (pairs := _shared(trials[n], other, figures[compared]))
     )
     overfitting, why_not = _overfitting(specs, list(trials.values()))
     return Summary(
@@ -143,13 +148,17 @@ def summarise(specs: Sequence[AgentSpec], episodes: Sequence[Episode], seed: int
 
 
 def _agent_summary(
-    spec: AgentSpec, episodes: list[Episode], deflated: DeflatedSharpe | None, seed: int
+    spec: AgentSpec,
+    episodes: list[Episode],
+    deflated: DeflatedSharpe | None,
+    seed: int,
+    figures: Figures,
 ) -> AgentSummary:
-    figures: dict[str, BootstrapInterval | None] = {}
-    for name, read in FIGURES.items():
+    means: dict[str, BootstrapInterval | None] = {}
+    for name, read in figures.items():
         defined = [value for each in episodes if (value := read(each)) is not None]
         key = _key(seed, name)
-        figures[name] = bootstrap_interval(defined, seed=key) if defined else None
+        means[name] = bootstrap_interval(defined, seed=key) if defined else None
     endings: dict[str, int] = {}
     for each in episodes:
         endings[each.ending] = endings.get(each.ending, 0) + 1
@@ -157,7 +166,7 @@ def _agent_summary(
         name=spec.name,
         baseline=spec.baseline,
         num_episodes=len(episodes),
-        figures=figures,
+        figures=means,
         worst_drawdown_frac=max(each.metrics.max_drawdown_frac for each in episodes),
         endings=endings,
         deflated_sharpe=deflated,
@@ -165,12 +174,10 @@ def _agent_summary(
 
 
 def _comparison(
-    spec: AgentSpec, beside: AgentSpec, own: list[Episode], other: list[Episode], seed: int
+    spec: AgentSpec, beside: AgentSpec, pairs: list[_Pair], seed: int, figures: Figures
 ) -> Comparison:
-    pairs = _shared(own, other)
     differences = {}
-    for name in COMPARED:
-        read = FIGURES[name]
+    for name, read in figures.items():
         differences[name] = paired_difference(
             [read(a) or 0.0 for a, _ in pairs],
             [read(b) or 0.0 for _, b in pairs],
@@ -183,10 +190,11 @@ def _comparison(
     )
 
 
-def _shared(own: list[Episode], other: list[Episode]) -> list[tuple[Episode, Episode]]:
-    """Pair the episodes of two agents by window."""
+def _shared(own: list[Episode], other: list[Episode], read: Figure) -> list[_Pair]:
+    """Pair the episodes of two agents by window, where both have the figure."""
     by_index = {each.index: each for each in other}
-    return [(each, by_index[each.index]) for each in own if each.index in by_index]
+    pairs = [(each, by_index[each.index]) for each in own if each.index in by_index]
+    return [(a, b) for a, b in pairs if read(a) is not None and read(b) is not None]
 
 
 def _step_returns(episode: Episode, num_steps: int | None = None) -> FloatArray:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import tomllib
 import typing
 from collections.abc import Sequence, Set
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from seq_gym.config import (
@@ -26,26 +28,33 @@ from seq_gym.evaluate.agents import settings_of_run
 from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
 from seq_gym.evaluate.folder import write_run_folder
 from seq_gym.evaluate.run import Progress
-from seq_gym.evaluate.settings import EvaluateConfig
-from seq_gym.runs.environment import known_env_settings
+from seq_gym.evaluate.settings import EvaluateBookConfig, EvaluateConfig
+from seq_gym.runs.book_market import BOOK_DATA_FIELDS, has_books
+from seq_gym.runs.environment import check_env, is_book_env, known_book_settings, known_env_settings
 from seq_gym.runs.market import DATA_FIELDS
 
 __all__ = ["main", "read_command_line"]
+
+AnyConfig: typing.TypeAlias = EvaluateConfig | EvaluateBookConfig
 
 PROGRAM = "python -m seq_gym.evaluate"
 INTERRUPTED = 130
 
 DESCRIPTION = """Run agents on the same windows of the same market, and measure them.
 
-The baselines hold, random, buy-and-hold and equal-weight always run beside. Without --agent the
-built-in "trend" does; without --data the market is made up from the seed. Every run writes a folder
-under --out.
+The baselines hold, random, buy-and-hold and equal-weight always run beside (on order books hold and
+random). Without --agent the built-in "trend" does ("maker" on books); without --data the market is
+made up from the seed. Every run writes a folder under --out.
+
+A run is on order books where --env is one over books, or --data is a recording of books.
 
 Examples:
   python -m seq_gym.evaluate
   python -m seq_gym.evaluate --data candles.parquet --agent agents/sma_crossover.py
   python -m seq_gym.evaluate --agent runs/20250601T014000Z-CandleTrading-v0-ppo-s0-0123456789ab
   python -m seq_gym.evaluate --config configs/bracket_breakout.toml --set taker_fee_frac=0.0005
+  python -m seq_gym.evaluate --env MarketMaking-v0 --agent agents/avellaneda_stoikov.py
+  python -m seq_gym.evaluate --data btcusdt.gz --fix-clock --set queue_model=none
 """
 
 _SECTIONS = ("env_settings", "sandbox")
@@ -64,6 +73,8 @@ _METAVARS = {
     "symbols": "[SYMBOL ...]",
     "tz": "ZONE",
     "vecnormalize": "FILE",
+    "venues": "[VENUE ...]",
+    "decide_every": "TIME",
 }
 _CONFIG_DOC = "TOML file of a whole run; what is given on the command line wins over it."
 _SET_DOC = (
@@ -97,74 +108,112 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_command_line(arguments: Sequence[str]) -> EvaluateConfig:
+def read_command_line(arguments: Sequence[str]) -> AnyConfig:
     """Read arguments as a config: defaults, then the file, then the options, then --set.
+
+    A run is on books where its environment is, or else where its data is a recording of books.
 
     Raises:
         ConfigError: An option, key or value is not what it must be.
         SystemExit: --help was asked for.
     """
-    schema = _schema(EvaluateConfig())
+    schema = _schema()
     refuse_unknown_options(arguments, [each.name for each in fields(schema)], PROGRAM)
     options = parse(schema, arguments, PROGRAM, DESCRIPTION)
-    keys = {"env_settings": known_env_settings()}
     chosen = [*_chosen(options), *options.set]
+    kind = _kind(options)
+    is_book = kind is EvaluateBookConfig
+    keys = {"env_settings": known_book_settings() if is_book else known_env_settings()}
     if options.config is not None:
-        config = load_config(EvaluateConfig, options.config, known=keys)
+        config = load_config(kind, options.config, known=keys)
     else:
-        config = _of_runs(options.agent, {each.partition("=")[0] for each in chosen}, keys)
+        given = {each.partition("=")[0] for each in chosen}
+        config = _of_runs(kind, options.agent, given, keys)
     return with_overrides(config, chosen, known=keys)
 
 
-def _of_runs(agents: Sequence[str], given: Set[str], keys: OpenTables) -> EvaluateConfig:
+def _kind(options: Any) -> type[AnyConfig]:
+    """Say which schema a run has: by its environment, then by its data."""
+    said: dict[str, Any] = {}
+    for agent in options.agent:
+        said = said or settings_of_run(agent)
+    if options.config is not None:
+        said = _top_of(options.config)
+    pairs = (each.partition("=") for each in options.set)
+    said |= {key.strip(): value.strip() for key, _, value in pairs if key.strip() == "env"}
+    env = options.env or said.get("env")
+    if env is not None:
+        name = str(env).strip("\"'")
+        check_env(name)  # else options of books would be refused, for want of an environment
+        return EvaluateBookConfig if is_book_env(name) else EvaluateConfig
+    data = options.data or said.get("data", ())
+    named = (data,) if isinstance(data, str) else tuple(data)
+    return EvaluateBookConfig if has_books(named) else EvaluateConfig
+
+
+def _top_of(path: str) -> dict[str, Any]:
+    """Return what a file says outside of its sections; what is wrong with it is told later."""
+    with contextlib.suppress(OSError, tomllib.TOMLDecodeError):
+        read = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return {key: value for key, value in read.items() if not isinstance(value, dict)}
+    return {}
+
+
+def _of_runs(
+    kind: type[AnyConfig], agents: Sequence[str], given: Set[str], keys: OpenTables
+) -> AnyConfig:
     """Return what the first run folder among the agents asks for: its data and its test range.
 
     Whoever names data of his own, or another part of it, has windows of his own too.
     """
+    data_fields = BOOK_DATA_FIELDS if kind is EvaluateBookConfig else DATA_FIELDS
     for agent in agents:
         asked = settings_of_run(agent)
         if not asked:
             continue
         if "data" in given:
-            asked = {name: value for name, value in asked.items() if name not in DATA_FIELDS}
-        if not given.isdisjoint((*DATA_FIELDS, "seed", "candles_per_step")):
+            asked = {name: value for name, value in asked.items() if name not in data_fields}
+        if not given.isdisjoint((*data_fields, "seed", "candles_per_step")):
             asked.pop("warm_up", None)
-        return config_from_mapping(EvaluateConfig, asked, known=keys, source=f"{agent}: evaluate")
-    return EvaluateConfig()
+        return config_from_mapping(kind, asked, known=keys, source=f"{agent}: evaluate")
+    return kind()
 
 
-def _schema(defaults: EvaluateConfig) -> type:
-    """Make the class of the options: the fields of the config but for its sections.
+def _schema() -> type:
+    """Make the class of the options: the fields of both configs but for their sections.
 
     None is "not given", so that an option that repeats a default still wins over a file. Numbers
     and choices are read as text: the config checks them, and its errors name the near miss.
     """
-    docs = field_docs(EvaluateConfig)
-    hints = typing.get_type_hints(EvaluateConfig)
     made = []
-    for each in fields(EvaluateConfig):
-        if each.name not in _SECTIONS:
-            default = getattr(defaults, each.name)
-            ends = "" if default in (None, ()) else f" (default: {default})"
-            text, shown = docs[each.name] + ends, _METAVARS.get(each.name)
-            repeated = each.name in _REPEATED
-            made.append(option(each.name, hints[each.name], text, shown, repeated=repeated))
+    for name, kind in _options().items():
+        hint = typing.get_type_hints(kind)[name]
+        default = next(each for each in fields(kind) if each.name == name).default
+        ends = "" if default in (None, (), False) else f" (default: {default})"
+        text, shown = field_docs(kind)[name] + ends, _METAVARS.get(name)
+        made.append(option(name, hint, text, shown, repeated=name in _REPEATED))
     made.append(option("config", str, _CONFIG_DOC, "FILE"))
     made.append(option("set", tuple[str, ...], _SET_DOC, "KEY=VALUE", repeated=True))
     return options_class(made)
 
 
+def _options() -> dict[str, type[AnyConfig]]:
+    """Return every field that is an option, with the config whose sentence explains it."""
+    kinds: tuple[type[AnyConfig], ...] = (EvaluateBookConfig, EvaluateConfig)
+    found = {each.name: kind for kind in kinds for each in fields(kind)}
+    return {name: kind for name, kind in found.items() if name not in _SECTIONS}
+
+
 def _chosen(options: Any) -> list[str]:
     """Return the options that were given, as overrides."""
-    hints = typing.get_type_hints(EvaluateConfig)
     chosen = []
-    for each in fields(EvaluateConfig):
-        value = getattr(options, each.name, None)
-        if value is None or value is False or (each.name in _REPEATED and not value):
+    for each, kind in _options().items():
+        value = getattr(options, each, None)
+        if value is None or value is False or (each in _REPEATED and not value):
             continue
-        name = "sandbox.starting_balance" if each.name == "capital" else each.name
+        name = "sandbox.starting_balance" if each == "capital" else each
         # What is text stays text, even "42"; JSON is TOML for texts and lists of them.
-        hint = hints[each.name]
+        hint = typing.get_type_hints(kind)[each]
         value = "true" if value is True else value
         is_text = isinstance(value, tuple) or str in (hint, *typing.get_args(hint))
         chosen.append(f"{name}={json.dumps(value) if is_text else value}")

@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from seq_gym.config import config_to_dict
 from seq_gym.evaluate.aggregate import Summary
-from seq_gym.evaluate.settings import EvaluateConfig
-from seq_gym.market import CandleSeries, Window
+from seq_gym.evaluate.ground import Ground
 from seq_gym.metrics import BacktestOverfitting, BootstrapInterval
 from seq_gym.sandbox.params import PHYSICS_VERSION
-from seq_gym.times import format_time
 
 __all__ = ["make_document"]
 
 
-def make_document(
-    config: EvaluateConfig,
-    series: CandleSeries,
-    windows: Sequence[Window],
-    summary: Summary,
-    *,
-    env: str,
-    is_partial: bool,
-) -> dict[str, Any]:
+def make_document(ground: Ground, summary: Summary, *, is_partial: bool) -> dict[str, Any]:
     """Return everything that the run measured. A figure without a value is None."""
     return {
         "partial": is_partial,
         "physics_version": PHYSICS_VERSION,
-        "env": env,
-        "seed": config.seed,
-        "data": {
-            "symbols": list(series.symbols),
-            "interval": series.interval,
-            "fingerprint": series.fingerprint,
-        },
-        "candles_per_step": config.candles_per_step,
-        "sandbox": config_to_dict(config.sandbox),
-        "windows": [
-            {
-                "episode": number,
-                "start": format_time(series.time_of(window.start)),
-                "end": format_time(series.time_of(window.end)),
-                "candles": window.num_steps,
-            }
-            for number, window in enumerate(windows)
-        ],
+        "env": ground.env,
+        "seed": ground.seed,
+        **ground.document(),
         "agents": [
             {
                 "name": each.name,

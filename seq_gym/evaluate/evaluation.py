@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seq_gym.console import TextTable, render
-from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.evaluate.agents import AgentSpec, choose_agents, load_agent
+from seq_gym.errors import UsageError
+from seq_gym.evaluate.agents import AgentSpec, choose_agents
 from seq_gym.evaluate.aggregate import Summary, summarise
+from seq_gym.evaluate.candles import CandleGround
 from seq_gym.evaluate.document import make_document
-from seq_gym.evaluate.market import choose_windows, first_cursor, load_market
-from seq_gym.evaluate.rollout import Episode, bind, make_env
+from seq_gym.evaluate.episode import Episode
+from seq_gym.evaluate.ground import Ground
+from seq_gym.evaluate.laying import lay_books, lay_candles, roster_of
 from seq_gym.evaluate.run import Job, Progress, run_episodes
 from seq_gym.evaluate.seen import notes_on_seen
-from seq_gym.evaluate.settings import EvaluateConfig
+from seq_gym.evaluate.settings import EvaluateBookConfig, EvaluateConfig
 from seq_gym.evaluate.tables import episode_rows
-from seq_gym.evaluate.text import agent_table, comparison_table, describe_run, notes
-from seq_gym.market import CandleSeries, Window, load_candles
-from seq_gym.runs.environment import env_id, known_env_settings
-from seq_gym.runs.market import source_of
+from seq_gym.evaluate.text import agent_table, comparison_table, notes
+from seq_gym.market import CandleSeries, Window
 
 __all__ = ["EvaluationResult", "evaluate"]
 
@@ -31,25 +31,40 @@ class EvaluationResult:
 
     Attributes:
         config: What it was told.
-        env: Id of the environment of its policies.
-        series: Its data.
-        source: Where the data came from, in words.
+        ground: Its data, windows and physics.
         specs: Its agents, the baselines last.
-        windows: Its windows, in time order.
         episodes: Finished episodes, by agent, then by window.
         summary: Figures over episodes.
         is_partial: Whether it was interrupted.
     """
 
-    config: EvaluateConfig
-    env: str
-    series: CandleSeries
-    source: str
+    config: EvaluateConfig | EvaluateBookConfig
+    ground: Ground
     specs: tuple[AgentSpec, ...]
-    windows: tuple[Window, ...]
     episodes: tuple[Episode, ...]
     summary: Summary
     is_partial: bool
+
+    @property
+    def env(self) -> str:
+        """Id of the environment of its policies."""
+        return self.ground.env
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Its windows, in time order."""
+        return tuple(self.ground.windows)
+
+    @property
+    def series(self) -> CandleSeries:
+        """Its candles.
+
+        Raises:
+            UsageError: It was on books.
+        """
+        if not isinstance(self.ground, CandleGround):
+            raise UsageError("series is of a run on candles; this one has result.ground.books.")
+        return self.ground.series
 
     @property
     def candidates(self) -> list[str]:
@@ -66,27 +81,22 @@ class EvaluationResult:
 
     def document(self) -> dict[str, Any]:
         """Return everything that was measured as plain values, as in metrics.json."""
-        return make_document(
-            self.config,
-            self.series,
-            self.windows,
-            self.summary,
-            env=self.env,
-            is_partial=self.is_partial,
-        )
+        return make_document(self.ground, self.summary, is_partial=self.is_partial)
 
     def facts(self) -> list[tuple[str, str]]:
         """Return what all agents share: data, windows, sandbox."""
-        return describe_run(self.config, self.series, self.windows, self.env, self.source)
+        return self.ground.facts()
 
     def tables(self) -> list[TextTable]:
         """Return the tables of agents and of paired differences."""
-        tables = [agent_table(self.summary)]
-        return [*tables, comparison_table(self.summary)] if self.summary.comparisons else tables
+        tables = [agent_table(self.summary, self.ground)]
+        if self.summary.comparisons:
+            tables.append(comparison_table(self.summary, self.ground))
+        return tables
 
     def notes(self) -> list[str]:
         """Return the sentences below the tables."""
-        seen = notes_on_seen(self.specs, self.series, self.windows, self.source)
+        seen = notes_on_seen(self.specs, self.ground)
         return [*notes(self.summary, self.is_partial), *seen]
 
     def text(self) -> str:
@@ -98,7 +108,7 @@ class EvaluationResult:
 
 
 def evaluate(
-    config: EvaluateConfig | None = None,
+    config: EvaluateConfig | EvaluateBookConfig | None = None,
     progress: Progress | None = None,
     *,
     agents: Mapping[str, Any] | None = None,
@@ -110,10 +120,11 @@ def evaluate(
     copied for it; a live policy is used as it is.
 
     Args:
-        config: What to run; None takes the defaults.
+        config: What to run; None takes the defaults. An EvaluateBookConfig runs on books.
         progress: Told after every episode: done, in all, name of the agent.
         agents: More agents by name: policies or strategies, objects or classes.
-        data: A CandleSeries, in place of what the config names.
+        data: A CandleSeries, or for books a BookData or BookEvents, in place of what the config
+            names.
 
     Returns:
         The result; nothing is written. `write_run_folder` writes it.
@@ -133,66 +144,21 @@ def evaluate(
         config.agent,
         agents or {},
         config.seed,
+        roster_of(config),
         algo=config.algo,
         vecnormalize=config.vecnormalize,
     )
-    series = _series(config, data)
-    env = env_id(config.env, series.num_symbols)
-    needed = _needed(config, series, specs)
-    first = first_cursor(config, series.num_candles, needed)
-    windows = choose_windows(config, first, series.num_candles)
-    episodes, is_complete = run_episodes(Job(config, series, specs, windows), progress)
+    ground: Ground
+    if isinstance(config, EvaluateBookConfig):
+        ground, specs = lay_books(config, data, specs)
+    else:
+        ground = lay_candles(config, data, specs)
+    episodes, is_complete = run_episodes(Job(ground, specs, config.workers), progress)
     return EvaluationResult(
         config=config,
-        env=env,
-        series=series,
-        source=source_of(config, config.seed) if data is None else "a CandleSeries from Python",
+        ground=ground,
         specs=tuple(specs),
-        windows=tuple(windows),
         episodes=tuple(episodes),
-        summary=summarise(specs, episodes, config.seed),
+        summary=summarise(specs, episodes, config.seed, ground.figures, ground.compared.name),
         is_partial=not is_complete,
     )
-
-
-def _series(config: EvaluateConfig, data: Any) -> CandleSeries:
-    if data is None:
-        return load_market(config)
-    if not isinstance(data, CandleSeries):
-        raise ConfigError(
-            f"data must be a CandleSeries; was {type(data).__name__}. "
-            "Likely fix: seq_gym.market.load_candles(...)."
-        )
-    return load_candles(
-        data,
-        symbols=list(config.symbols) or None,
-        interval=config.interval,
-        start=config.start,
-        end=config.end,
-        tz=config.tz,
-        funding=config.funding_files,
-        mark=config.mark_files,
-    )
-
-
-def _needed(config: EvaluateConfig, series: CandleSeries, specs: Sequence[AgentSpec]) -> int:
-    """Return the candles that observations need; refuse settings that the run cannot have."""
-    if all(spec.kind == "strategy" for spec in specs):
-        if config.env_settings:
-            raise ConfigError(
-                "env_settings are for policies, and the run has none; was "
-                f"{config.env_settings}. Likely fix: leave them out, or name a policy."
-            )
-        return 0
-    known = known_env_settings()
-    for name in config.env_settings:
-        if name not in known:
-            raise UnknownName("setting of the environment", name, known)
-    env = make_env(config, series)
-    try:
-        for spec in specs:
-            if spec.kind == "policy":
-                bind(load_agent(spec, config.seed).agent, env, config)
-        return int(env.unwrapped.settings.first_start)
-    finally:
-        env.close()

@@ -44,9 +44,7 @@ def write_run_folder(
     try:
         notes = _fill(scratch, result, command)
         manifest = make_manifest(
-            result.config,
-            result.series,
-            source=result.source,
+            result.ground,
             specs=result.specs,
             command=command,
             now=now,
@@ -66,17 +64,18 @@ def _fill(folder: Path, result: EvaluationResult, command: Sequence[str]) -> lis
     config_toml = config_to_toml(result.config, header=" ".join(command))
     (folder / "config.toml").write_text(config_toml, encoding="utf-8")
     write_json(folder / "metrics.json", result.document())
-    write_tables(folder, [spec.name for spec in result.specs], result.episodes)
+    names = [spec.name for spec in result.specs]
+    write_tables(folder, names, result.episodes, result.ground.fill_fields)
     notes = []
     picture = None
     if result.episodes:
         try:
-            picture = draw(result.specs, result.episodes, result.series)
+            picture = draw(result.specs, result.episodes, result.ground)
             (folder / "equity.png").write_bytes(picture)
         except MissingExtra as error:
             notes.append(f"No picture: {error}")
     report = make_report(
-        title=f"{', '.join(result.candidates)} on {', '.join(result.series.symbols)}",
+        title=f"{', '.join(result.candidates)} on {', '.join(result.ground.symbols)}",
         command=command,
         facts=result.facts(),
         tables=result.tables(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq_gym.errors import ConfigError
-from seq_gym.evaluate.settings import EvaluateConfig
+from seq_gym.evaluate.settings import EvaluateConfig, RunChoice
 from seq_gym.market import CandleSeries, Window, random_windows, sequential_windows
 from seq_gym.runs import market
 
@@ -46,7 +46,7 @@ def first_cursor(config: EvaluateConfig, num_candles: int, needed: int) -> int:
     return config.warm_up
 
 
-def choose_windows(config: EvaluateConfig, first: int, last: int) -> list[Window]:
+def choose_windows(config: RunChoice, first: int, last: int) -> list[Window]:
     """Return the windows of a run in time order, a whole number of steps each.
 
     Args:
@@ -57,12 +57,13 @@ def choose_windows(config: EvaluateConfig, first: int, last: int) -> list[Window
     Raises:
         ConfigError: So many do not fit; the message says how many do.
     """
-    per_step = config.candles_per_step
+    per_step = config.cursors_per_step
     room = max(last - first, 0) // per_step
     if room < 1:
+        unit = config.cursors
         raise ConfigError(
-            f"The data must hold at least one step after a warm-up of {first} candles; was "
-            f"{last} candles. Likely fix: more data, or a smaller warm_up."
+            f"The data must hold at least one step after a warm-up of {first} {unit}; was "
+            f"{last} {unit}. Likely fix: more data, or a smaller warm_up."
         )
     if config.window == "full":
         return [Window(first, first + room * per_step)]
@@ -76,8 +77,8 @@ def choose_windows(config: EvaluateConfig, first: int, last: int) -> list[Window
     return _random(config, first, last, room)
 
 
-def _random(config: EvaluateConfig, first: int, last: int, room: int) -> list[Window]:
-    per_step = config.candles_per_step
+def _random(config: RunChoice, first: int, last: int, room: int) -> list[Window]:
+    per_step = config.cursors_per_step
     count = config.episodes
     if config.episode_steps is None:
         count = count or min(RANDOM_EPISODES, room)

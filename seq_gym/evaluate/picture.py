@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from seq_gym.errors import MissingExtra
 from seq_gym.evaluate.agents import AgentSpec
-from seq_gym.evaluate.rollout import FILL_FIELDS, Episode
-from seq_gym.market import CandleSeries
+from seq_gym.evaluate.episode import Episode
+from seq_gym.evaluate.ground import Ground
 from seq_gym.metrics import drawdown_series
 from seq_gym.times import format_time
 
@@ -22,7 +22,6 @@ __all__ = ["draw", "shown_window"]
 
 _MOST_POINTS = 4_000
 _MOST_MARKS = 2_000
-_FIELD = {name: place for place, name in enumerate(FILL_FIELDS)}
 
 
 def shown_window(episodes: Sequence[Episode]) -> int:
@@ -35,7 +34,7 @@ def shown_window(episodes: Sequence[Episode]) -> int:
     return own[(len(own) - 1) // 2].index
 
 
-def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], series: CandleSeries) -> bytes:
+def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], ground: Ground) -> bytes:
     """Return the picture as PNG.
 
     Raises:
@@ -54,7 +53,7 @@ def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], series: Candle
     canvas: Any = FigureCanvasAgg(figure)
     _draw_equity(axes[0], specs, shown, len({each.index for each in episodes}))
     _draw_drawdown(axes[1], specs, shown)
-    _draw_fills(axes[2], specs, shown[0], series)
+    _draw_fills(axes[2], specs, shown[0], ground)
     _draw_returns(axes[3], specs, episodes)
     # One time axis for the three panels of the episode.
     clock: Any = dates
@@ -92,24 +91,22 @@ def _draw_drawdown(axis: Any, specs: Sequence[AgentSpec], shown: list[Episode]) 
     axis.set_ylabel("below the peak, %")
 
 
-def _draw_fills(
-    axis: Any, specs: Sequence[AgentSpec], episode: Episode, series: CandleSeries
-) -> None:
-    counts = Counter(fill[_FIELD["symbol"]] for fill in episode.fills)
-    symbol = counts.most_common(1)[0][0] if counts else series.symbols[0]
-    first, last = series.row_at(episode.start_ns), series.row_at(episode.end_ns)
-    closes = series.close[first:last, series.symbol_index(symbol)]
-    there = np.flatnonzero(~np.isnan(closes))
-    if there.size:
-        points = there[_thin(closes[there])]
-        axis.plot(_dates(episode.times[points + 1]), closes[points], color="0.6", linewidth=0.8)
-    own = [fill for fill in episode.fills if fill[_FIELD["symbol"]] == symbol][:_MOST_MARKS]
+def _draw_fills(axis: Any, specs: Sequence[AgentSpec], episode: Episode, ground: Ground) -> None:
+    fields = ground.fill_fields
+    at = {name: fields.place(name) for name in ("symbol", "side", "price", fields.known_at)}
+    counts = Counter(fill[at["symbol"]] for fill in episode.fills)
+    symbol = counts.most_common(1)[0][0] if counts else ground.symbols[0]
+    times, prices = ground.price_line(symbol, episode)
+    if prices.size:
+        points = _thin(prices)
+        axis.plot(_dates(times[points]), prices[points], color="0.6", linewidth=0.8)
+    own = [fill for fill in episode.fills if fill[at["symbol"]] == symbol][:_MOST_MARKS]
     for side, marker, colour in (("buy", "^", "tab:green"), ("sell", "v", "tab:red")):
-        marks = [fill for fill in own if fill[_FIELD["side"]] == side]
+        marks = [fill for fill in own if fill[at["side"]] == side]
         if marks:
-            times = np.array([fill[_FIELD["filled_ns"]] for fill in marks], np.int64)
-            prices = [fill[_FIELD["price"]] for fill in marks]
-            axis.scatter(_dates(times), prices, marker=marker, color=colour, s=18, label=side)
+            when = np.array([fill[at[fields.known_at]] for fill in marks], np.int64)
+            paid = [fill[at["price"]] for fill in marks]
+            axis.scatter(_dates(when), paid, marker=marker, color=colour, s=18, label=side)
     if own:
         axis.legend(loc="best", fontsize="small", ncols=2)
     name = specs[episode.agent].name

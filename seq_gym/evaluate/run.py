@@ -16,9 +16,9 @@ from pathlib import Path
 
 from seq_gym.errors import ConfigError, SeqGymError
 from seq_gym.evaluate.agents import AgentSpec, blame
-from seq_gym.evaluate.rollout import Episode, Rollout
-from seq_gym.evaluate.settings import EvaluateConfig
-from seq_gym.market import CandleSeries, Window
+from seq_gym.evaluate.episode import Episode
+from seq_gym.evaluate.ground import Ground
+from seq_gym.evaluate.rollout import Rollout
 
 __all__ = ["Job", "Progress", "run_episodes"]
 
@@ -33,15 +33,14 @@ _Outcomes = Generator["Episode | _Failure", None, None]
 class Job:
     """What a process needs to know to run any episode of a run."""
 
-    config: EvaluateConfig
-    series: CandleSeries
+    ground: Ground
     specs: list[AgentSpec]
-    windows: list[Window]
+    workers: int = 1
 
     def tasks(self) -> list[_Task]:
         """Return (agent, window) window by window, so that a run cut short is still paired."""
         agents = range(len(self.specs))
-        return [(agent, index) for index in range(len(self.windows)) for agent in agents]
+        return [(agent, index) for index in range(len(self.ground.windows)) for agent in agents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def run_episodes(job: Job, progress: Progress | None = None) -> tuple[list[Episo
         ConfigError: An agent raised; the message names it, the window and the line.
     """
     tasks = job.tasks()
-    outcomes = _in_here(job, tasks) if job.config.workers == 1 else _in_pool(job, tasks)
+    outcomes = _in_here(job, tasks) if job.workers == 1 else _in_pool(job, tasks)
     done: list[Episode] = []
     # Closed at once, so that the processes of a run that stops early stop with it.
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(outcomes):
@@ -81,7 +80,7 @@ def run_episodes(job: Job, progress: Progress | None = None) -> tuple[list[Episo
 
 
 def _in_here(job: Job, tasks: list[_Task]) -> _Outcomes:
-    rollout = Rollout(job.config, job.series, job.specs, job.windows)
+    rollout = Rollout(job.ground, job.specs)
     for agent, index in tasks:
         yield _try_episode(rollout, job.specs[agent].name, agent, index)
 
@@ -97,7 +96,7 @@ def _in_pool(job: Job, tasks: list[_Task]) -> _Outcomes:
         path = Path(folder) / "job.pickle"
         path.write_bytes(payload)
         try:
-            for task in itertools.islice(waiting, job.config.workers):
+            for task in itertools.islice(waiting, job.workers):
                 pipe, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(str(path), theirs))
                 with _interrupts_held():
@@ -132,7 +131,7 @@ def _pickled(job: Job) -> bytes:
     except Exception as error:
         raise ConfigError(
             f"workers must be 1 for agents that cannot be sent to another process; was "
-            f"{job.config.workers} ({blame(error)}). Likely fix: name the agent as file.py:Name."
+            f"{job.workers} ({blame(error)}). Likely fix: name the agent as file.py:Name."
         ) from error
 
 
@@ -155,7 +154,7 @@ def _work(path: str, pipe: Connection) -> None:
     except Exception as error:  # noqa: BLE001 - an agent's module may raise anything
         pipe.send(_Failure(f"A worker process cannot load the run: {blame(error)}."))
         return
-    rollout = Rollout(job.config, job.series, job.specs, job.windows)
+    rollout = Rollout(job.ground, job.specs)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while (task := pipe.recv()) is not None:
             agent, index = task

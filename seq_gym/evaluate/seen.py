@@ -6,11 +6,11 @@ where it was trained or chosen. That is no error, but the result says it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from seq_gym.evaluate.agents import AgentSpec, record_of_run
-from seq_gym.market import CandleSeries, Window
+from seq_gym.evaluate.ground import Ground
 from seq_gym.times import parse_time
 
 __all__ = ["notes_on_seen"]
@@ -18,22 +18,18 @@ __all__ = ["notes_on_seen"]
 MADE_UP = "synthetic market"
 
 
-def notes_on_seen(
-    specs: Iterable[AgentSpec], series: CandleSeries, windows: Sequence[Window], source: str
-) -> list[str]:
+def notes_on_seen(specs: Iterable[AgentSpec], ground: Ground) -> list[str]:
     """Return a sentence for each agent that was trained or chosen on candles of the windows.
 
     Args:
         specs: The agents; those that are run folders say what they have seen.
-        series: The data of this evaluation.
-        windows: What is traded.
-        source: Where the data came from, in words.
+        ground: The data and the windows of this evaluation.
     """
-    spans = [(series.time_of(each.start), series.time_of(each.end)) for each in windows]
+    spans = [ground.span(each) for each in ground.windows]
     lines = []
     for spec in specs:
         record = record_of_run(spec.source)
-        if not _is_same_market(record.get("data", {}), series, source):
+        if not _is_same_market(record.get("data", {}), ground):
             continue
         seen = _seen(record.get("splits", {}))
         count = sum(any(a < end and start < b for start, end in seen) for a, b in spans)
@@ -51,9 +47,11 @@ def _seen(splits: dict[str, Any]) -> list[tuple[int, int]]:
     return [(parse_time(each["start"]), parse_time(each["end"])) for each in known]
 
 
-def _is_same_market(data: dict[str, Any], series: CandleSeries, source: str) -> bool:
+def _is_same_market(data: dict[str, Any], ground: Ground) -> bool:
     """Say whether a run may have had the same prices; a made-up market is only itself."""
-    if set(series.symbols).isdisjoint(data.get("symbols", ())):
+    if set(ground.symbols).isdisjoint(data.get("symbols", ())):
         return False
     trained_on = str(data.get("source", ""))
-    return trained_on == source or not any(MADE_UP in each for each in (trained_on, source))
+    return trained_on == ground.source or not any(
+        MADE_UP in each for each in (trained_on, ground.source)
+    )

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seq_gym.errors import ConfigError
+from seq_gym.runs.book_market import BookChoice
 from seq_gym.runs.market import MarketChoice
+from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
+from seq_gym.times import parse_interval
 
-__all__ = ["NUMBERS_LEFT_OUT", "EvaluateConfig"]
+__all__ = ["NUMBERS_LEFT_OUT", "EvaluateBookConfig", "EvaluateConfig", "RunChoice"]
 
 STARTING_BALANCE = 100_000.0
 
@@ -17,22 +20,18 @@ NUMBERS_LEFT_OUT = ("out", "output", "workers")
 """Fields that change no number."""
 
 
-def _physics() -> SandboxParams:
-    return SandboxParams(
-        starting_balance=STARTING_BALANCE, execution="next_open", liquidate_on_complete=False
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateConfig(MarketChoice):
-    """An evaluation. Every agent of it trades the same windows under the same sandbox.
+# Not slotted: beside a base that has slots, a class may have no other that has.
+@dataclass(frozen=True, kw_only=True)
+class RunChoice:
+    """What an evaluation is told whatever it trades: agents, windows, where results go.
 
     Raises:
         ConfigError: A value breaks its rule.
     """
 
     env: str | None = None
-    """Environment of policies; by default CandleTrading-v0 for one symbol, else Portfolio-v0."""
+    """Environment of policies; by default CandleTrading-v0 for one symbol, else Portfolio-v0, and
+    BookTrading-v0 where the data is a recorded book. One over books makes it a run on books."""
     agent: tuple[str, ...] = ()
     """Agent to run, repeatable: a built-in name, module:Name, file.py[:Name], a run folder, or the
     zip of a model, which is trusted by whoever passes it."""
@@ -48,11 +47,6 @@ class EvaluateConfig(MarketChoice):
     """Steps of an episode; by default 1440, or fewer where that many windows do not fit."""
     window: Literal["random", "sequential", "full"] = "random"
     """Disjoint random windows, windows side by side, or all the data in one."""
-    warm_up: int | None = None
-    """Candles before the first window that agents may read; by default 256, a tenth of short data,
-    and at least what an observation needs."""
-    candles_per_step: int = 1
-    """Candles between two decisions of an agent."""
     seed: int = 42
     """Seed of everything random: windows, the synthetic market, the random baseline, intervals."""
     capital: float | None = None
@@ -65,17 +59,22 @@ class EvaluateConfig(MarketChoice):
     """What is printed: tables, or one JSON document."""
     env_settings: dict[str, Any] = field(default_factory=dict)
     """Other keyword arguments of the environment: action, features, look_back, ..."""
-    sandbox: SandboxParams = field(default_factory=_physics)
-    """The physics: account, execution, triggers, fees, slippage, limits."""
 
-    def __post_init__(self) -> None:
-        MarketChoice.__post_init__(self)
-        for name in ("episodes", "episode_steps", "candles_per_step", "workers"):
+    @property
+    def cursors_per_step(self) -> int:
+        """Cursors of the data in a step."""
+        return 1
+
+    @property
+    def cursors(self) -> str:
+        """What a cursor counts."""
+        return "decisions"
+
+    def _check(self) -> None:
+        for name in ("episodes", "episode_steps", "workers"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1; was {value}.")
-        if self.warm_up is not None and self.warm_up < 0:
-            raise ConfigError(f"warm_up must be at least 0; was {self.warm_up}.")
         if not 0 <= self.seed < 1 << 63:
             raise ConfigError(f"seed must be from 0 to 2^63 - 1; was {self.seed}.")
         self._settle_capital()
@@ -85,13 +84,14 @@ class EvaluateConfig(MarketChoice):
         """Fold the shorthand into the sandbox, so that one field says it."""
         if self.capital is None:
             return
-        balance = self.sandbox.starting_balance
+        physics: Any = getattr(self, "sandbox")  # noqa: B009  each kind of market has its own
+        balance = physics.starting_balance
         if balance not in (STARTING_BALANCE, self.capital):
             raise ConfigError(
                 f"capital and sandbox.starting_balance must agree; were {self.capital:g} and "
                 f"{balance:g}. Likely fix: leave one of them out."
             )
-        sandbox = replace(self.sandbox, starting_balance=float(self.capital))
+        sandbox = replace(physics, starting_balance=float(self.capital))
         object.__setattr__(self, "sandbox", sandbox)
         object.__setattr__(self, "capital", None)
 
@@ -105,4 +105,86 @@ class EvaluateConfig(MarketChoice):
             raise ConfigError(
                 "episode_steps must be left out with window 'full', which takes all the data; was "
                 f"{self.episode_steps}. Likely fix: set start and end."
+            )
+
+
+def _physics() -> SandboxParams:
+    return SandboxParams(
+        starting_balance=STARTING_BALANCE, execution="next_open", liquidate_on_complete=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateConfig(RunChoice, MarketChoice):
+    """An evaluation on candles. Every agent of it trades the same windows under the same sandbox.
+
+    Raises:
+        ConfigError: A value breaks its rule.
+    """
+
+    warm_up: int | None = None
+    """Candles before the first window that agents may read; by default 256, a tenth of short data,
+    and at least what an observation needs."""
+    candles_per_step: int = 1
+    """Candles between two decisions of an agent."""
+    sandbox: SandboxParams = field(default_factory=_physics)
+    """The physics: account, execution, triggers, fees, slippage, limits."""
+
+    @property
+    def cursors_per_step(self) -> int:
+        """Candles in a step."""
+        return self.candles_per_step
+
+    @property
+    def cursors(self) -> str:
+        """What a cursor counts."""
+        return "candles"
+
+    def __post_init__(self) -> None:
+        MarketChoice.__post_init__(self)
+        self._check()
+        if self.candles_per_step < 1:
+            raise ConfigError(f"candles_per_step must be at least 1; was {self.candles_per_step}.")
+        if self.warm_up is not None and self.warm_up < 0:
+            raise ConfigError(f"warm_up must be at least 0; was {self.warm_up}.")
+
+
+def _book_physics() -> BookParams:
+    # Makers and takers sell first as often as they buy; where a window ends is our choice.
+    return BookParams(
+        starting_balance=STARTING_BALANCE, account="margin", liquidate_on_complete=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateBookConfig(RunChoice, BookChoice):
+    """An evaluation on recorded order books; a step is a decision.
+
+    Raises:
+        ConfigError: A value breaks its rule.
+    """
+
+    decide_every: str = "100ms"
+    """Time between two decisions of a policy: 100ms, 1s, ...; strategies answer every event."""
+    decide_every_events: int | None = None
+    """Decide at every so many events instead."""
+    warm_up: str | None = None
+    """Time before the first window that agents may read, such as 30s; by default 60s, a tenth of
+    short data, and at least what an observation needs."""
+    sandbox: BookParams = field(default_factory=_book_physics)
+    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits."""
+
+    def __post_init__(self) -> None:
+        BookChoice.__post_init__(self)
+        self._check()
+        for name in ("decide_every", "warm_up"):
+            value = getattr(self, name)
+            try:
+                if value is not None:
+                    parse_interval(value)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
+        if self.decide_every_events is not None and self.decide_every_events < 1:
+            raise ConfigError(
+                f"decide_every_events must be at least 1; was {self.decide_every_events}."
             )

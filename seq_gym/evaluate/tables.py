@@ -9,20 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from seq_gym.evaluate.rollout import FILL_FIELDS, Episode
+from seq_gym.evaluate.episode import Episode, FillFields
 from seq_gym.metrics import EpisodeMetrics, TradeMetrics
+from seq_gym.runs.tables import times_column, write_table
 
 __all__ = ["episode_rows", "write_tables"]
-
-_FILL_NUMBERS = (
-    "quantity",
-    "price",
-    "base_price",
-    "notional",
-    "fee",
-    "slippage",
-    "realized_pnl",
-)
 
 
 def episode_rows(names: Sequence[str], episodes: Sequence[Episode]) -> list[dict[str, Any]]:
@@ -36,36 +27,22 @@ def episode_rows(names: Sequence[str], episodes: Sequence[Episode]) -> list[dict
             "ending": each.ending,
             **each.metrics.as_row(),
             **each.costs,
+            **each.extras,
         }
         for each in episodes
     ]
 
 
-def write_tables(folder: Path, names: Sequence[str], episodes: Sequence[Episode]) -> None:
+def write_tables(
+    folder: Path, names: Sequence[str], episodes: Sequence[Episode], fields: FillFields
+) -> None:
     """Write episodes.parquet, equity.parquet and fills.parquet.
 
     Times are timestamps in nanoseconds, UTC. Nothing in them depends on the clock or the machine.
     """
-    _write(folder / "episodes.parquet", _episode_table(names, episodes))
-    _write(folder / "equity.parquet", _equity_table(names, episodes))
-    _write(folder / "fills.parquet", _fill_table(names, episodes))
-
-
-def _write(path: Path, table: Any) -> None:
-    from pyarrow import parquet
-
-    # Every choice of the writer is stated: a default that changes would change the bytes.
-    parquet.write_table(
-        table,
-        path,
-        version="2.6",
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=True,
-        write_statistics=True,
-        data_page_version="1.0",
-        row_group_size=1 << 20,
-    )
+    write_table(folder / "episodes.parquet", _episode_table(names, episodes))
+    write_table(folder / "equity.parquet", _equity_table(names, episodes))
+    write_table(folder / "fills.parquet", _fill_table(names, episodes, fields))
 
 
 def _episode_table(names: Sequence[str], episodes: Sequence[Episode]) -> Any:
@@ -79,7 +56,7 @@ def _episode_table(names: Sequence[str], episodes: Sequence[Episode]) -> Any:
         if name in ("agent", "ending"):
             columns[name] = pa.array(values, pa.string())
         elif name in ("start", "end"):
-            columns[name] = _times(values)
+            columns[name] = times_column(values)
         else:
             columns[name] = pa.array(values, pa.int64() if name in whole else pa.float64())
     return pa.table(columns)
@@ -97,7 +74,7 @@ def _equity_table(names: Sequence[str], episodes: Sequence[Episode]) -> Any:
     return pa.table(
         {
             **_labels(names, episodes, lengths),
-            "time": _times(np.concatenate(times) if times else []),
+            "time": times_column(np.concatenate(times) if times else []),
             "equity": pa.array(
                 np.concatenate([each.equity for each in episodes]) if episodes else [], pa.float64()
             ),
@@ -105,17 +82,18 @@ def _equity_table(names: Sequence[str], episodes: Sequence[Episode]) -> Any:
     )
 
 
-def _fill_table(names: Sequence[str], episodes: Sequence[Episode]) -> Any:
+def _fill_table(names: Sequence[str], episodes: Sequence[Episode], fields: FillFields) -> Any:
     import pyarrow as pa
 
     fills = [fill for each in episodes for fill in each.fills]
     by_field: dict[str, list[Any]] = {
-        name: [fill[place] for fill in fills] for place, name in enumerate(FILL_FIELDS)
+        name: [fill[place] for fill in fills] for place, name in enumerate(fields.names)
     }
     columns = _labels(names, episodes, [len(each.fills) for each in episodes])
-    columns["time"] = _times(by_field.pop("filled_ns"))
+    for name, column in fields.times.items():
+        columns[column] = times_column(by_field.pop(name))
     for name, values in by_field.items():
-        columns[name] = pa.array(values, pa.float64() if name in _FILL_NUMBERS else pa.string())
+        columns[name] = pa.array(values, pa.float64() if name in fields.numbers else pa.string())
     return pa.table(columns)
 
 
@@ -128,9 +106,3 @@ def _labels(
     numbers = np.repeat(np.array([each.index for each in episodes], np.int32), lengths)
     labels = pa.DictionaryArray.from_arrays(pa.array(agents), pa.array(list(names), pa.string()))
     return {"agent": labels, "episode": pa.array(numbers)}
-
-
-def _times(values: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.array(np.asarray(values, np.int64), pa.timestamp("ns", tz="UTC"))

@@ -13,7 +13,7 @@ from typing import Any
 from seq_gym.envs.vector import TradingVectorEnv
 from seq_gym.errors import ConfigError
 from seq_gym.market import CandleSeries, Splits, Window, sequential_windows, split_range
-from seq_gym.runs.environment import env_id, sandbox_arguments
+from seq_gym.runs.environment import env_id, is_book_env, sandbox_arguments
 from seq_gym.runs.market import load_market, source_of
 from seq_gym.times import format_time
 from seq_gym.train.settings import TrainConfig
@@ -64,20 +64,37 @@ def load_ranges(config: TrainConfig, scaling: dict[str, Any] | None = None) -> R
         scaling: Statistics that were fitted before; None fits them where the config asks for it.
 
     Raises:
-        ConfigError: A range is too short, or a setting breaks its rule.
+        ConfigError: A range is too short, a setting breaks its rule, or the environment is one over
+            books.
         MarketDataError: The data is at fault.
     """
+    _refuse_books(config.env)
     series = load_market(config, config.market_seed)
     env = env_id(config.env, series.num_symbols)
     needed = _needed(config, env, series)
     embargo = needed if config.embargo is None else config.embargo
     splits = split_range(series.num_candles, config.split, embargo=embargo, look_back=needed)
-    source = source_of(config, config.market_seed)
+    source = source_of(config.data, config.market_seed)
     ranges = Ranges(series=series, source=source, env=env, splits=splits, scaling=scaling)
     if scaling is None and config.normalize.scale_features:
         fitted = _fit(config, ranges)
         ranges = Ranges(series=series, source=source, env=env, splits=splits, scaling=fitted)
     return ranges
+
+
+def _refuse_books(env: str | None) -> None:
+    """Refuse an environment that a training run has no ranges for.
+
+    Raises:
+        ConfigError: It is one over books.
+    """
+    if is_book_env(env):
+        raise ConfigError(
+            f"env must be one over candles, which a training run splits into its ranges; was "
+            f"{env!r}, over books. Likely fix: PPO(...).learn(...) of Stable-Baselines3 on "
+            "seq_gym.train.make_vec_env(...), then python -m seq_gym.evaluate --agent model.zip "
+            f"--algo ppo --env {str(env).removeprefix('seq_gym/')}."
+        )
 
 
 def training_env(config: TrainConfig, ranges: Ranges) -> TradingVectorEnv:
@@ -150,7 +167,7 @@ def _needed(config: TrainConfig, env: str, series: CandleSeries) -> int:
     )
     made = _make(config, ranges, whole, {}, 1)
     try:
-        return made.settings.first_start
+        return int(made.settings.first_start)
     finally:
         made.close()
 

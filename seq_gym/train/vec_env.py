@@ -8,6 +8,7 @@ step are the same empty dicts again until an episode ends.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from seq_gym.envs.core import Snapshot
+from seq_gym.envs.book.layout import EXECUTION
+from seq_gym.envs.book.settings import BookEnvSettings
+from seq_gym.envs.rows import Snapshot
 from seq_gym.envs.vector import TradingVectorEnv
 from seq_gym.errors import ConfigError, UsageError
 from seq_gym.times import NS_PER_YEAR
@@ -54,7 +57,8 @@ class SB3VecEnv(VecEnv):
     Figures of an episode: `total_return_frac` is final over starting equity less 1; `sharpe_ratio`
     that of its step returns, a year, NaN where they did not vary; `max_drawdown_frac` from 0 to 1;
     `turnover_frac` traded notional over the starting balance; `fees` and `slippage` in quote
-    units; `trades` the number of fills.
+    units (on books the spread paid against the venue's mid); `trades` the number of fills. In
+    Execution-v0, whose accounts start with what the parent order needs, the fractions are NaN.
 
     Args:
         env: The batch; its autoreset must be "same_step".
@@ -74,10 +78,8 @@ class SB3VecEnv(VecEnv):
         self._actions: Any = None
         self._infos: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
         self._began = time.perf_counter()
-        settings = env.settings
-        step_ns = settings.series.interval_ns * settings.candles_per_step
-        self._year_scale = float(np.sqrt(NS_PER_YEAR / step_ns))
-        self._balance = settings.params.starting_balance
+        self._year_scale = float(np.sqrt(NS_PER_YEAR / _step_ns(env.settings)))
+        self._balance = _balance(env.settings)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     # ------------------------------------------------------------------ moving
@@ -122,7 +124,7 @@ class SB3VecEnv(VecEnv):
             "max_drawdown_frac": final["max_drawdown"],
             "turnover_frac": final["turnover"] / self._balance,
             "fees": final["fees"],
-            "slippage": final["slippage"],
+            "slippage": final["slippage" if "slippage" in final else "spread_cost"],
             "trades": final["num_fills"],
             "final_equity": equity,
             **{name: final[name] for name in _DRAWN if name in final},
@@ -257,6 +259,20 @@ class SB3VecEnv(VecEnv):
 
     def _get_rows(self, indices: int | Iterable[int] | None) -> list[int]:
         return list(self._get_indices(indices))
+
+
+def _step_ns(settings: Any) -> float:
+    """Return how long a step is; of decisions by events the median."""
+    if isinstance(settings, BookEnvSettings):
+        return float(np.median(np.diff(settings.grid.times)))
+    return float(settings.series.interval_ns * settings.candles_per_step)
+
+
+def _balance(settings: Any) -> float:
+    """Return what returns and turnover are measured by; NaN where episodes start with more."""
+    if isinstance(settings, BookEnvSettings) and settings.task.code == EXECUTION:
+        return math.nan
+    return float(settings.params.starting_balance)
 
 
 def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> SB3VecEnv:

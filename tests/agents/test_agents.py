@@ -11,12 +11,12 @@ import pytest
 
 from seq_gym.config import field_docs
 from seq_gym.evaluate import EvaluateConfig, EvaluationResult, evaluate
-from seq_gym.evaluate.rollout import FILL_FIELDS
+from seq_gym.evaluate.candles import FILL_FIELDS
 from seq_gym.market import synthetic_candles
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "agents").glob("*.py"))
-TRADERS = tuple(str(path) for path in FILES if "class Settings" in path.read_text())
+TRADERS = tuple(str(path) for path in FILES if "def on_candle" in path.read_text())
 NAMES = [Path(path).stem for path in TRADERS]
 SEVEN = "binance_um_*_1m_2026-02.parquet"
 TWO = "binance_spot_*USDT_1m_2025-05_2025-08.parquet"

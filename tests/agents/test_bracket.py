@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from seq_gym.evaluate import EvaluateConfig, evaluate
-from seq_gym.evaluate.rollout import FILL_FIELDS
+from seq_gym.evaluate.candles import FILL_FIELDS
 from seq_gym.times import parse_time
 
 AGENT = Path(__file__).resolve().parents[2] / "agents" / "bracket_breakout.py"

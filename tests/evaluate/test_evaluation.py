@@ -11,8 +11,8 @@ from seq_gym.config import config_to_toml, load_config
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import EvaluateConfig, evaluate
 from seq_gym.evaluate.aggregate import summarise
+from seq_gym.evaluate.candles import FILL_FIELDS
 from seq_gym.evaluate.cli import read_command_line
-from seq_gym.evaluate.rollout import FILL_FIELDS
 from seq_gym.market import candles_from_rows
 from seq_gym.metrics import episode_metrics
 from seq_gym.policy import Strategy

@@ -1,0 +1,53 @@
+"""The physics of a run in words."""
+
+from __future__ import annotations
+
+from seq_gym.sandbox.book.params import BookParams
+from seq_gym.sandbox.params import SandboxParams
+
+__all__ = ["describe_book_physics", "describe_sandbox"]
+
+
+def describe_sandbox(params: SandboxParams) -> str:
+    """Say under which physics every agent of the run trades."""
+    slippage = params.slippage if isinstance(params.slippage, str) else "of a function"
+    parts = [
+        f"{params.account} account of {params.starting_balance:,.0f}",
+        f"execution {params.execution}",
+        f"trigger {params.trigger}",
+        f"limits fill on {params.limit_fill}",
+        f"fees {_percent(params.taker_fee_frac)} taker, {_percent(params.maker_fee_frac)} maker",
+        f"slippage {slippage}",
+    ]
+    if params.max_participation_frac is not None:
+        parts.append(f"at most {_percent(params.max_participation_frac)} of a candle's volume")
+    if params.account == "margin":
+        parts.append(f"leverage up to {params.max_leverage:g}")
+    if params.risk is not None and params.risk.is_on:
+        parts.append("risk limits on")
+    end = "closed" if params.liquidate_on_complete else "marked, not sold,"
+    return "; ".join([*parts, f"open positions are {end} at the end"])
+
+
+def describe_book_physics(params: BookParams) -> str:
+    """Say under which physics every agent of a run on books trades."""
+    parts = [
+        f"{params.account} account of {params.starting_balance:,.0f}",
+        f"fills {params.fills}",
+        f"queue model {params.queue_model}",
+        f"latency {params.latency_model}",
+        f"fees {_percent(params.taker_fee_frac)} taker, {_percent(params.maker_fee_frac)} maker "
+        "where the instrument states none",
+    ]
+    if params.account == "margin":
+        parts.append(f"leverage up to {params.max_leverage:g}")
+    flags = ("adverse_selection", "self_impact", "volatility_latency")
+    parts += [f"{flag.replace('_', ' ')} on" for flag in flags if getattr(params, flag)]
+    if params.risk is not None and params.risk.is_on:
+        parts.append("risk limits on")
+    end = "closed" if params.liquidate_on_complete else "marked, not sold,"
+    return "; ".join([*parts, f"open positions are {end} at the end"])
+
+
+def _percent(frac: float) -> str:
+    return f"{100.0 * frac:.6g}%"
