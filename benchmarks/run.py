@@ -25,8 +25,13 @@ SECTIONS = {
     6: "startup",
     7: "storing",
     8: "train",
+    9: "book",
+    10: "book_disk",
+    11: "book_cold",
+    12: "book_envs",
 }
-"""Modules by the first of their rows; peers holds rows 1 and 2."""
+"""Modules by the first of their rows; peers holds rows 1 and 2, book_envs 12 and 13."""
+_LAST_ROW = 13
 _PACKAGES = (
     "seq-gym",
     "gymnasium",
@@ -35,6 +40,7 @@ _PACKAGES = (
     "polars",
     "gym-anytrading",
     "gym-trading-env",
+    "hftbacktest",
     "stable-baselines3",
     "torch",
     "pandas",
@@ -77,12 +83,20 @@ def _load() -> str:
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
+def _section(text: str) -> int:
+    """Read the number of a row; return that of the section which holds it."""
+    number = int(text)
+    if not 1 <= number <= _LAST_ROW:
+        raise argparse.ArgumentTypeError(f"rows are 1 to {_LAST_ROW}; was {number}")
+    return max(first for first in SECTIONS if first <= number)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.run")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, short blocks: a minute")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, short blocks: a few minutes")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement, 7 unless told")
-    parser.add_argument("--only", type=int, nargs="*", help=f"sections of {list(SECTIONS)}")
+    parser.add_argument("--only", type=_section, nargs="*", help=f"rows, of 1 to {_LAST_ROW}")
     given = parser.parse_args()
     rounds = given.rounds or (3 if given.quick else 7)
     scale = Scale(is_quick=given.quick, rounds=rounds)
@@ -97,7 +111,7 @@ def main() -> None:
     print(f"measured  in turn, median of {rounds} rounds{', quick' if given.quick else ''}\n")
     print(f"{'row':<58} {'target':>9} {'measured':>10}  {'lowest .. highest':<18}verdict")
     missed = 0
-    for number in given.only or SECTIONS:
+    for number in dict.fromkeys(given.only or SECTIONS):
         for row in importlib.import_module(f"benchmarks.{SECTIONS[number]}").rows(scale):
             print(row.line(), flush=True)
             missed += row.verdict == "MISS"
