@@ -44,9 +44,10 @@ def read_options(
     program: str,
     description: str,
     positional: Collection[str] = (),
+    repeated: Collection[str] = (),
     metavars: typing.Mapping[str, str] = types.MappingProxyType({}),
 ) -> Config:
-    """Read arguments as a frozen dataclass whose fields are texts, tuples of texts and switches.
+    """Read arguments as a frozen dataclass of texts, numbers, tuples of texts and switches.
 
     Args:
         kind: The dataclass; the sentence under a field explains its option, and one without a
@@ -55,6 +56,7 @@ def read_options(
         program: How the program is called, for the help and for errors.
         description: What --help says first.
         positional: Fields that are given without their names.
+        repeated: Fields that may be given several times, a value each.
         metavars: What stands for the value of an option in the help.
 
     Raises:
@@ -68,12 +70,20 @@ def read_options(
         hint, text = hints[each.name], docs.get(each.name, "")
         if each.default not in (None, (), False, MISSING):
             text = f"{text} (default: {each.default})"
-        shown = metavars.get(each.name)
-        made.append(option(each.name, hint, text, shown, positional=each.name in positional))
+        made.append(
+            option(
+                each.name,
+                hint,
+                text,
+                metavars.get(each.name),
+                repeated=each.name in repeated,
+                positional=each.name in positional,
+            )
+        )
     schema = options_class(made)
     names = [name for name, *_ in made if name not in positional]
     refuse_unknown_options(arguments, names, program)
-    _refuse_repeated_options(arguments)
+    _refuse_repeated_options(arguments, repeated)
     given = vars(parse(schema, arguments, program, description))
     _refuse_empty_options(given, positional)
     chosen = {name: value for name, value in given.items() if value not in (None, (), False, "")}
@@ -83,7 +93,19 @@ def read_options(
             raise ConfigError(
                 f"{word} must be given{_swallowed(word, chosen)}. See {program} --help."
             )
+    chosen = {name: _number_of(hints[name], value) for name, value in chosen.items()}
     return config_from_mapping(kind, chosen)
+
+
+def _number_of(hint: Any, value: Any) -> Any:
+    """Read the text of a number; what is none stays text, which the config refuses by name."""
+    wanted = {each for each in (hint, *typing.get_args(hint)) if each in (int, float)}
+    if not wanted or not isinstance(value, str):
+        return value
+    for read in (int, float):
+        with contextlib.suppress(ValueError):
+            return read(value)
+    return value
 
 
 def option(
@@ -179,12 +201,13 @@ def refuse_unknown_options(arguments: Sequence[str], names: Collection[str], pro
             raise ConfigError(f"Unknown option {given!r}. {hint}")
 
 
-def _refuse_repeated_options(arguments: Sequence[str]) -> None:
+def _refuse_repeated_options(arguments: Sequence[str], repeated: Collection[str]) -> None:
     """Refuse an option that is given twice, of which only the last would count."""
+    may = {_option_name(name) for name in repeated}
     ends = arguments.index("--") if "--" in arguments else len(arguments)
     given = [each.partition("=")[0] for each in arguments[:ends] if each.startswith("--")]
     for name in given:
-        if given.count(name) > 1:
+        if name not in may and given.count(name) > 1:
             raise ConfigError(
                 f"{name} must be given once; was given {given.count(name)} times. Likely fix: "
                 f"where it takes several values, write them all after one {name}."

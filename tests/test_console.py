@@ -103,3 +103,49 @@ def test_a_table_aligns_names_left_and_figures_right():
         "a              1",
         "long name  1,000",
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    name: str | None = None
+    """Its name."""
+    count: int = 3
+    """How many."""
+    size: float | None = None
+    """How large."""
+    set: tuple[str, ...] = ()
+    """More of it."""
+
+
+def numbers(*arguments: str) -> Any:
+    return read_options(
+        Numbers,
+        arguments,
+        program="prog",
+        description="Counts.",
+        positional=["name"],
+        repeated=["set"],
+        metavars={"name": "NAME"},
+    )
+
+
+def test_numbers_are_read_as_numbers_and_text_of_digits_stays_text():
+    assert numbers() == Numbers()
+    given = numbers("42", "--count", "0", "--size", "1e3", "--set", "a=1", "--set", "b=2")
+    assert given == Numbers(name="42", count=0, size=1_000.0, set=("a=1", "b=2"))
+    assert numbers("--size", "7").size == 7.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--count", "1.5"], "count must be a valid integer"),
+        (["--count", "many"], "count must be a valid integer; was 'many'."),
+        (["--size", "x"], "size must be a valid number; was 'x'."),
+        (["--count", "1", "--count", "2"], "--count must be given once"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(arguments, words):
+    with pytest.raises(ConfigError) as error:
+        numbers(*arguments)
+    assert words in str(error.value)

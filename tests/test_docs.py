@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import importlib
 import re
 import runpy
@@ -24,6 +25,7 @@ from seq_gym.market import CandleSeries, candles_from_rows
 from seq_gym.market.importers import ReadOptions
 from seq_gym.market.store import Store
 from seq_gym.types import Reason
+from tests.data.conftest import websocket
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -34,6 +36,7 @@ RUN = (
     "docs/data.md",
     "docs/environments.md",
     "docs/fills.md",
+    "docs/book_session.md",
     "docs/session.md",
     "docs/training.md",
 )
@@ -82,6 +85,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pl.DataFrame(prices).write_csv(folder / "prices.csv")
     bare = {"time": range(1_735_776_000, 1_735_862_400, 3_600), **dict(list(prices.items())[1:])}
     pl.DataFrame(bare).write_csv(folder / "bare.csv", include_header=False)
+    recording = "\n".join(websocket()).encode()
+    (folder / "btcusdt_20240808.gz").write_bytes(gzip.compress(recording))
     # What a page imports first: its examples may run on their own.
     Store.open(folder / "data" / "sim").import_files(
         [folder / f"{symbol}-1m.csv" for symbol in series.symbols], ReadOptions(venue="binance")
@@ -127,7 +132,7 @@ def test_the_commands_of_the_page_of_data_run_and_print_what_it_says(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for file in files.glob("*.csv"):
+    for file in (*files.glob("*.csv"), *files.glob("*.gz")):
         shutil.copy(file, tmp_path)
     monkeypatch.chdir(tmp_path)
     # Nothing outside can be reached from a test.
@@ -206,12 +211,19 @@ def test_every_marker_is_replaced_by_what_the_code_says(page: Path, env_pages: A
 
 def test_the_page_of_environments_has_every_id_argument_and_setting(env_pages: Any) -> None:
     text = env_pages.expand(read("docs/environments.md"))
-    for env_id in seq_gym.ENV_IDS:
+    for env_id in (*seq_gym.ENV_IDS, *seq_gym.BOOK_ENV_IDS):
         assert f"## {env_id}" in text
-    for field in dataclasses.fields(seq_gym.SandboxParams):
-        assert f"| `{field.name}` |" in text
-    for argument in ("look_back", "candles_per_step", "reward_terms"):
-        assert text.count(f"| `{argument}` |") == len(seq_gym.ENV_IDS)
+    for params in (seq_gym.SandboxParams, seq_gym.BookParams):
+        for field in dataclasses.fields(params):
+            assert f"| `{field.name}` |" in text
+    for argument, on_candles, on_books in (
+        ("look_back", True, True),
+        ("candles_per_step", True, False),
+        ("decide_every", False, True),
+        ("reward_terms", True, True),
+    ):
+        count = on_candles * len(seq_gym.ENV_IDS) + on_books * len(seq_gym.BOOK_ENV_IDS)
+        assert text.count(f"| `{argument}` |") == count
 
 
 def test_every_code_has_its_line_on_the_page_of_sessions() -> None:

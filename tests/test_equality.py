@@ -10,7 +10,7 @@ import pytest
 
 from seq_gym import Session
 from seq_gym.evaluate import EvaluateConfig, evaluate
-from seq_gym.evaluate.rollout import FILL_FIELDS
+from seq_gym.evaluate.candles import FILL_FIELDS
 from seq_gym.market import CandleSeries
 from seq_gym.metrics import episode_metrics
 from seq_gym.sandbox.params import SandboxParams

@@ -8,6 +8,7 @@
 | `<!-- generated: verbs module:Class -->` | signature and first sentence of each public method |
 | `<!-- generated: doc module -->` | the docstring of a module |
 | `<!-- generated: features -->` | the table of built-in features |
+| `<!-- generated: book_features -->` | the table of built-in features of a book |
 """
 
 from __future__ import annotations
@@ -93,8 +94,28 @@ def features(_: str) -> str:
     return _table(("feature", "window", "bounds", "warm-up", "sets", "meaning"), rows)
 
 
+def book_features(_: str) -> str:
+    """Return the features of a book as a table; levels of one kind share a row."""
+    from seq_gym.engine.book.features_table import BOOK_FEATURE_SETS, BOOK_FEATURES
+
+    rows = []
+    for name, spec in BOOK_FEATURES.items():
+        family = re.fullmatch(r"((?:bid|ask)_(?:distance|size)_)(\d+)", name)
+        if family and family[2] != "1":
+            continue
+        shown = f"`{family[1]}1` to `{family[1]}10`" if family else f"`{name}`"
+        formula = spec.formula.replace("price 1", "price k").replace("bid 1", "bid k")
+        formula = formula.replace("ask 1", "ask k") if family else spec.formula
+        sets = ", ".join(key for key, names in BOOK_FEATURE_SETS.items() if name in names)
+        bounds = f"{spec.low:.4g} to {spec.high:.4g}"
+        look_back = f"{spec.look_back_s:.4g} s"
+        rows.append((shown, formula, spec.unit, bounds, look_back, sets, spec.source))
+    header = ("feature", "formula", "unit", "bounds", "look-back", "sets", "source")
+    return _table(header, rows)
+
+
 _KINDS: dict[str, Callable[[str], str]] = {
-    each.__name__: each for each in (env, settings, arguments, verbs, doc, features)
+    each.__name__: each for each in (env, settings, arguments, verbs, doc, features, book_features)
 }
 
 
