@@ -94,7 +94,7 @@ def _section(text: str) -> int:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.run")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, short blocks: a few minutes")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, shorter: a few minutes")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement, 7 unless told")
     parser.add_argument("--only", type=_section, nargs="*", help=f"rows, of 1 to {_LAST_ROW}")
     given = parser.parse_args()

@@ -25,7 +25,8 @@ def fill_document(fill: Any) -> dict[str, Any]:
     for each in fields(fill):
         value = getattr(fill, each.name)
         if each.name.endswith(_TIME):
-            document[each.name.removesuffix(_TIME) + "_time"] = format_time(value)
+            text = None if value is None else format_time(value)
+            document[each.name.removesuffix(_TIME) + "_time"] = text
         else:
             document[each.name] = value
     return document

@@ -13,7 +13,7 @@ from seq_gym.types import Side
 if TYPE_CHECKING:
     from seq_gym.sandbox.session import Session
 
-__all__ = ["RENDER_MODES", "render_frame", "render_text"]
+__all__ = ["RENDER_MODES", "new_figure", "render_frame", "render_text"]
 
 RENDER_MODES: Final = ("ansi", "rgb_array")
 
@@ -39,7 +39,12 @@ def render_text(session: Session) -> str:
     return "\n".join([head, *(lines or ["  no position"])])
 
 
-def _figure() -> Any:
+def new_figure() -> Any:
+    """Return an empty picture of 800 x 500.
+
+    Raises:
+        MissingExtra: matplotlib is not installed (extra "plot").
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -80,7 +85,7 @@ def render_frame(session: Session) -> NDArray[np.uint8]:
     Raises:
         MissingExtra: matplotlib is not installed (extra "plot").
     """
-    figure = _figure()
+    figure = new_figure()
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
     equity = np.asarray(session.equity)
     start = session.start_cursor

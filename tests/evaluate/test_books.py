@@ -261,7 +261,7 @@ SMALL = ("--env", "BookTrading-v0", "--end", "2025-01-01T00:03:00Z", "--episodes
 
 def test_a_misspelt_environment_is_told_before_the_options_of_books():
     """Else --fix-clock was called unknown, as if the run were on candles."""
-    with pytest.raises(UnknownName, match="Unknown env 'MarketMakin-v0'.*'MarketMaking-v0'"):
+    with pytest.raises(UnknownName, match=r"Unknown env 'MarketMakin-v0'.*'MarketMaking-v0'"):
         read_command_line(["--env", "MarketMakin-v0", "--data", "book.gz", "--fix-clock"])
 
 

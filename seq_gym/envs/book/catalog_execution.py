@@ -65,8 +65,8 @@ class ExecutionEnv(BookEnv):
     The implementation shortfall (Perold, 1988, The implementation shortfall: paper versus reality)
     is what a paper portfolio that did all of Q at the arrival mid is ahead of the real one, fees
     included: what has been paid for what is done, and what the rest would cost at the mid (at the
-    end: at the touch, with fee and penalty), less Q at the arrival mid. The rewards of an episode add
-    up to minus the total, `env.unwrapped.finals["shortfall_bps"]`. The risk term is that of
+    end: at the touch, with fee and penalty), less Q at the arrival mid. The rewards of an episode
+    add up to minus the total, `env.unwrapped.finals["shortfall_bps"]`. The risk term is that of
     Almgren and Chriss (2001, Optimal execution of portfolio transactions), the variance of the
     price being part of `risk_aversion`.
 
@@ -117,7 +117,7 @@ class ExecutionEnv(BookEnv):
         inventory_aversion: Scale of the `inventory_penalty` term, quote a second.
         turnover_cost_frac: Scale of the `turnover_cost` term.
         fill_horizon: Horizon of the fill probability in the own state; None: left at 0.
-        render_mode: "ansi".
+        render_mode: "ansi" or "rgb_array" (the extra `plot`).
         sandbox: Fields of BookParams.
 
     Raises:

@@ -110,7 +110,7 @@ class MarketMakingEnv(BookEnv):
         inventory_aversion: Scale of the `inventory_penalty` term, quote a second.
         turnover_cost_frac: Scale of the `turnover_cost` term.
         fill_horizon: Horizon of the fill probability in the own state; None: left at 0.
-        render_mode: "ansi".
+        render_mode: "ansi" or "rgb_array" (the extra `plot`).
         sandbox: Fields of BookParams.
 
     Raises:

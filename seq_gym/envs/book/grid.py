@@ -25,6 +25,8 @@ __all__ = ["BookGrid", "build_grid"]
 _KEPT: Final = 8
 """Grids kept for environments that are made over the same tape again."""
 
+_MOST_TIMES: Final = 20_000_000
+
 Singles = NDArray[np.float32]
 Times = NDArray[np.int64]
 
@@ -132,6 +134,11 @@ def _decision_times(
             f"known book; it ends at {format_time(last)}. Use more data or other features."
         )
     if every_ns:
+        if (last - known) // every_ns > _MOST_TIMES:
+            raise ConfigError(
+                f"decide_every must leave at most {_MOST_TIMES:,} decisions; was {every_ns} ns. "
+                "Whole numbers are nanoseconds. Likely fix: '100ms'."
+            )
         first = -(-known // every_ns) * every_ns
         times: Times = np.arange(first, last + 1, every_ns, dtype=np.int64)
     else:

@@ -79,18 +79,25 @@ def open_making(state: Any) -> None:
 
 @inlined
 def _unit(value: float) -> float:
-    """Return where a number between -1 and 1 lies in that range, 0 .. 1; NaN is 0."""
-    return min(max(0.5 * (value + 1.0), 0.0), 1.0) if value == value else 0.0
+    """Return where a number between -1 and 1 lies in that range, 0 .. 1."""
+    return min(max(0.5 * (value + 1.0), 0.0), 1.0)
 
 
 @helper
 def _offset(env: Any, e: int, side: int) -> int:
-    """Return how many ticks behind its touch a side is to be quoted; -1: not at all."""
+    """Return how many ticks behind its touch a side is to be quoted; -1: not at all.
+
+    An action that is no number quotes nothing: a policy that has diverged must not trade.
+    """
     part = 0 if side > 0 else 1
     if env.action_kind == DISCRETE:
         choice = ints_at(env.actions)[2 * e + part]
         return int(floats_at(env.levels)[choice]) if choice < env.num_levels else -1
-    share = _unit(floats_at(env.actions)[4 * e + part])
+    given = floats_at(env.actions)[4 * e + part]
+    size = floats_at(env.actions)[4 * e + part + 2]
+    if given != given or size != size:
+        return -1
+    share = _unit(given)
     if share > NO_QUOTE_PART:
         return -1
     return int(share / NO_QUOTE_PART * env.max_offset_ticks + 0.5)

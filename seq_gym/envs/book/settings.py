@@ -125,7 +125,12 @@ def _interval(values: Mapping[str, Any]) -> tuple[int, int]:
 def _market(values: Mapping[str, Any], params: BookParams, task: BookTask) -> BookMarket:
     """Load the book, prepare its tape, measure its features."""
     features = values["features"]
-    names = book_feature_names(features if isinstance(features, str) else tuple(features))
+    if not isinstance(features, str | list | tuple):
+        raise ConfigError(
+            f"features must be a set, a name or a list of these; was {features!r}. Likely fix: "
+            "'default'."
+        )
+    names = book_feature_names(features)
     every_ns, every_events = _interval(values)
     needed = max(BOOK_FEATURES[name].look_back_s for name in names)
     seconds = _WARM_UP * needed + values["look_back"] * every_ns / NS_PER_S

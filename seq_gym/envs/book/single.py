@@ -12,8 +12,10 @@ from seq_gym.envs.book import kernel
 from seq_gym.envs.book.core import BookEnvBatch
 from seq_gym.envs.book.episode import BookEpisode, BookEpisodeSnapshot
 from seq_gym.envs.book.own import OWN_COLUMNS
+from seq_gym.envs.book.render import render_book_frame, render_book_text
 from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.kernel import DISABLED
+from seq_gym.envs.render import RENDER_MODES
 from seq_gym.envs.rows import checked_seed
 from seq_gym.errors import UnknownName, UsageError
 from seq_gym.sandbox.book.session import BookSession
@@ -22,7 +24,6 @@ from seq_gym.types import Ending
 __all__ = ["BookEnv"]
 
 _ENDINGS = tuple(Ending)
-_RENDER_MODES = ("ansi",)
 
 
 def _window(values: Any) -> memoryview:
@@ -36,11 +37,11 @@ class BookEnv(gymnasium.Env[Any, Any]):
     every decision); it stays readable after the end until the next `reset`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": list(_RENDER_MODES), "render_fps": 30}  # noqa: RUF012  gymnasium reads it so
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 30}  # noqa: RUF012  gymnasium reads it so
 
     def __init__(self, settings: BookEnvSettings, render_mode: str | None) -> None:
-        if render_mode is not None and render_mode not in _RENDER_MODES:
-            raise UnknownName("render mode", render_mode, _RENDER_MODES)
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise UnknownName("render mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
         self.settings = settings
         self._core = BookEnvBatch(
@@ -140,16 +141,13 @@ class BookEnv(gymnasium.Env[Any, Any]):
         """Empty the event ring; its events are read when the session is."""
         self._episode.stash()
 
-    def render(self) -> str:
-        """Return the episode so far as a line of text ("ansi")."""
+    def render(self) -> Any:
+        """Return the episode so far as text ("ansi") or as an image uint8 [H, W, 3]."""
         if self.render_mode is None:
-            raise UsageError("render needs render_mode='ansi' at make().")
-        session = self.session
-        held = float(self._core.batch.positions["qty"][0, 0])
-        return (
-            f"{session.virtual_time} equity {self._equity[0]:.2f} position {held:g} "
-            f"fills {int(self._core.batch.accounts['num_fills'][0])}"
-        )
+            raise UsageError(f"render needs a render_mode of {', '.join(RENDER_MODES)} at make().")
+        if self.render_mode == "ansi":
+            return render_book_text(self.session)
+        return render_book_frame(self.session)
 
     # ------------------------------------------------------------------ details
 

@@ -117,8 +117,8 @@ class BookFill:
     """When the agent learnt it (B5)."""
     sent_ns: int
     """When its order was sent."""
-    arrived_ns: int
-    """When its order had arrived at the venue; 0 of a forced one, which has no order."""
+    arrived_ns: int | None
+    """When its order had arrived at the venue; None of a forced close, which no order made."""
     mid: float | None
     """The venue's mid when it was executed; None where a side was empty."""
     sent_mid: float | None

@@ -29,6 +29,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+def test_features_that_are_no_names_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"features must be .* was 3"):
+        make(features=3)
+
+
+def test_a_whole_number_is_nanoseconds_and_too_many_decisions_say_so() -> None:
+    with pytest.raises(ConfigError, match=r"decide_every must .* was 1 ns.*nanoseconds"):
+        make(decide_every=1)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_exist_is_refused_with_the_near_miss(name: str) -> None:
     arguments, near = REFUSED[name]

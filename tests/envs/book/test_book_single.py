@@ -192,6 +192,17 @@ def test_render_is_a_line_of_text() -> None:
     assert "equity" in env.render()
     with pytest.raises(UsageError, match="render_mode"):
         make().unwrapped.render()
+
+
+def test_render_is_a_picture_of_mid_and_equity() -> None:
+    pytest.importorskip("matplotlib")
+    env = make(render_mode="rgb_array")
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(env.action_space.sample())
+    picture = env.render()
+    assert (picture.shape, picture.dtype) == ((500, 800, 3), np.uint8)
+    assert picture.std() > 5.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # gymnasium's own word about it
         with pytest.raises(UnknownName, match="ansi"):

@@ -247,11 +247,16 @@ def test_b10_on_a_stale_book_quotes_stay_and_none_are_sent() -> None:
     assert env._core.batch.accounts[0]["num_rejects"] == 0
 
 
-def test_nan_is_the_touch_and_one_lot() -> None:
+@pytest.mark.parametrize(("part", "quoted"), [(0, {-1}), (1, {1}), (2, {-1}), (3, {1})])
+def test_a_side_whose_offset_or_size_is_no_number_is_not_quoted(
+    part: int, quoted: set[int]
+) -> None:
     env = _still()
     env.reset(seed=0)
-    env.step(np.full(4, np.nan, np.float32))
-    assert _working(env) == {1: (1000, 1.0, 50.0), -1: (1001, 1.0, 50.0)}
+    action = np.full(4, -1.0, np.float32)
+    action[part] = np.nan
+    env.step(action)
+    assert set(_working(env)) == quoted
 
 
 def test_masks_leave_a_side_at_its_limit_only_no_quote() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from seq_gym.errors import ConfigError, UnknownName, UsageError
+from seq_gym.market.book.synthetic import synthetic_book
 from seq_gym.sandbox.book.latency import Latency
 from seq_gym.sandbox.book.session import BookSession
 from seq_gym.types import Ending
@@ -23,6 +24,18 @@ from tests.sandbox.book.books import (
     since,
     trade,
 )
+
+
+def test_a_forced_close_has_no_order_that_arrived() -> None:
+    session = BookSession.create(data=synthetic_book(seconds=5.0, seed=2), latency_model="none")
+    session.start()
+    session.advance("2s")
+    session.place_order("BTCUSDT", "buy", "market", 0.01)
+    session.advance("10s")
+    forced = [fill for fill in session.fills() if fill.reason == "COMPLETED"]
+    assert forced
+    assert all(fill.arrived_ns is None for fill in forced)
+    assert all(fill.arrived_ns for fill in session.fills() if fill.reason is None)
 
 
 def test_b14_a_market_order_walks_the_levels_and_each_is_one_fill() -> None:

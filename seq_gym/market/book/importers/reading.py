@@ -169,6 +169,6 @@ def _refuse_early(made: Sequence[Made], places: Places, shift: int, offset: int 
     raise MarketDataError(
         f"{places.told(int(each.rows.place[each.least[1]]))}: local_ts must be at or after exch_ts "
         f"(B1); was {-(offset + shift):,} ns before it. The recorder's clock is behind by at least "
-        f"{behind}: say fix_clock=True (--fix-clock), or shift_ns=... (--shift-ns) with what you "
-        "know of it."
+        f"{behind}: read it with load_book(..., fix_clock=True) (--fix-clock), or shift_ns=... "
+        "(--shift-ns) with what you know of it."
     )

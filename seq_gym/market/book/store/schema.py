@@ -1,10 +1,11 @@
 """The Parquet form of book rows: whole numbers, packed by what each column is like.
 
-Measured on five million rows of a futures recording: 2.9 bytes a row, read at 99 million rows a
-second by two idle cores. Stamps and ids repeat through a message, which zstd alone finds best;
-sides and kinds fit a dictionary; ticks and lots pack better, and decode faster, split into streams
-of bytes than as differences. A column of a row group is one page, for each page is unpacked anew:
-pages of 20,000 rows, as pyarrow cuts them, take 3 % more bytes and a third more time.
+Measured on five million rows of a futures recording: 2.9 bytes a row, read at 52 million rows a
+second by one core; at 95 million where two were free, in the best of some rounds. Stamps and ids
+repeat through a message, which zstd alone finds best; sides and kinds fit a dictionary; ticks and
+lots pack better, and decode faster, split into streams of bytes than as differences. A column of a
+row group is one page, for each page is unpacked anew: pages of 20,000 rows, as pyarrow cuts them,
+take 3 % more bytes and a third more time.
 
 Source: spec book.md (Events); design.md, "The data store".
 """
