@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from seq_gym._jit import kernel
-from seq_gym.engine.book.codes import BUY, CLOCK_LOCAL, NO_ASK, NO_BID
+from seq_gym.engine.book.codes import BUY, CLOCK_LOCAL, NO_ASK, NO_BID, SELL
 from seq_gym.engine.book.levels import lots_at, next_tick
 from seq_gym.engine.book.shadow import next_seen, seen_best, seen_lots
 from seq_gym.engine.book.tables import context_at, local_row, tape_at, venue_row
 
-__all__ = ["read_levels", "read_seen"]
+__all__ = ["read_levels", "read_seen", "read_touches"]
 
 
 @kernel
@@ -66,3 +66,30 @@ def read_seen(context: int, e: int, s: int, side: int, ticks: Any, lots: Any) ->
         count += 1
         tick = next_seen(c, e, s, side, tick)
     return count
+
+
+@kernel
+def read_touches(address: int, rows: Any, ticks: Any, lots: Any) -> None:
+    """Write the best levels of both sides at many rows of the agent's clock.
+
+    Args:
+        address: Of the TAPE record.
+        rows: int64 [T], the last row applied; -1: none.
+        ticks: int32 [T, 2, K], written: bids from the best down, asks from the best up; NO_BID or
+            NO_ASK where there are no more.
+        lots: int64 [T, 2, K], written.
+    """
+    t = tape_at(address, 0)
+    for k in range(len(rows)):
+        for part in range(2):
+            side = BUY if part == 0 else SELL
+            tick = NO_BID if side == BUY else NO_ASK
+            if rows[k] >= 0:
+                last = local_row(t, rows[k])
+                tick = last.bid if side == BUY else last.ask
+            for level in range(ticks.shape[2]):
+                ticks[k, part, level] = tick
+                lots[k, part, level] = 0
+                if tick != NO_BID and tick != NO_ASK:
+                    lots[k, part, level] = lots_at(t, CLOCK_LOCAL, side, tick, rows[k])
+                    tick = next_tick(t, CLOCK_LOCAL, side, tick, rows[k])

@@ -123,6 +123,8 @@ class BookEnvBatch(EnvRows):
         env.rates = grid.rates.ctypes.data
         env.prints = grid.prints.ctypes.data
         env.print_at = grid.print_at.ctypes.data
+        env.top_ticks = grid.top_ticks.ctypes.data
+        env.top_lots = grid.top_lots.ctypes.data
         env.actions = self.actions.ctypes.data
         env.final_observations = self._final_observations.ctypes.data
         env.finals = self.finals.ctypes.data

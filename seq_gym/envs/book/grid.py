@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from seq_gym.engine.book.codes import NEVER, TRADE
 from seq_gym.engine.book.features import BookFeatures, event_times, measure
 from seq_gym.engine.book.features_table import BOOK_FEATURES
+from seq_gym.engine.book.looking import read_touches
 from seq_gym.engine.book.tape import BookTape
 from seq_gym.engine.layout import Table, new_table
-from seq_gym.envs.book.layout import PRINT
+from seq_gym.envs.book.layout import PRINT, TOP_LEVELS
 from seq_gym.errors import ConfigError
 from seq_gym.times import format_time
 
@@ -47,6 +48,10 @@ class BookGrid:
     """PRINT [n], in order of receipt."""
     print_at: Times
     """int64 [T]: how many prints have been seen by each time."""
+    top_ticks: NDArray[np.int32]
+    """int32 [T, 2, TOP_LEVELS]: ticks of the best bids and asks displayed at each time."""
+    top_lots: Times
+    """int64 [T, 2, TOP_LEVELS]: lots displayed there."""
 
     @property
     def bounds(self) -> tuple[Singles, Singles]:
@@ -109,6 +114,7 @@ def build_grid(
         times = _decision_times(tape, instrument, names, every_ns, every_events)
         interval = every_ns or max(int(times[1] - times[0]), 1)
         prints = _prints(tape, feed_ns)
+        top_ticks, top_lots = _touches(tape, times - feed_ns)
         return BookGrid(
             times=times,
             features=measure(tape, instrument, times, names, interval_ns=interval),
@@ -116,6 +122,8 @@ def build_grid(
             rates=measure(tape, instrument, times, "rates", interval_ns=interval),
             prints=prints,
             print_at=np.searchsorted(prints["ts"], times, side="right").astype(np.int64),
+            top_ticks=top_ticks,
+            top_lots=top_lots,
         )
 
     return _cached(key, tape, make)
@@ -151,6 +159,15 @@ def _decision_times(
             "often."
         )
     return times
+
+
+def _touches(tape: BookTape, stamps: Times) -> tuple[NDArray[np.int32], Times]:
+    """Return the best levels at stamps of the tape's own local clock: queues are seen in them."""
+    rows = np.searchsorted(tape.local_rows["ts"], stamps, side="right").astype(np.int64) - 1
+    shape = (len(stamps), 2, TOP_LEVELS)
+    ticks, lots = np.empty(shape, np.int32), np.empty(shape, np.int64)
+    read_touches(tape.address, rows, ticks, lots)
+    return ticks, lots
 
 
 def _prints(tape: BookTape, feed_ns: int) -> Table:

@@ -15,6 +15,7 @@ __all__ = [
     "EXECUTION",
     "MAKING",
     "PRINT",
+    "TOP_LEVELS",
     "TRADING",
     "book_env_at",
     "book_state_at",
@@ -72,6 +73,9 @@ BOOK_STATE = record(
 )
 """What an env adds to its account: [N]."""
 
+TOP_LEVELS = 6
+"""Levels of each side that are kept for every decision; beyond them histories are searched."""
+
 BOOK_ENV = record(
     engine="i8",  # address of the book engine's CONTEXT
     # Kernels of the engine by address, so that these compile without it (engine/book/batch.py)
@@ -85,6 +89,8 @@ BOOK_ENV = record(
     rates="i8",  # float32 [T, 3]: prints a second that hit asks, bids; mean lots of a print
     prints="i8",  # PRINT [num_prints], by ts
     print_at="i8",  # int64 [T]: how many prints have been seen by each cursor
+    top_ticks="i8",  # int32 [T, 2, TOP_LEVELS]: the best bids and asks displayed at each cursor
+    top_lots="i8",  # int64 [T, 2, TOP_LEVELS]
     actions="i8",  # int64 or float64, by action kind
     observations="i8",  # float32 [N, observation_floats]
     final_observations="i8",

@@ -28,14 +28,14 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from seq_gym._jit import helper, inlined, ints_at, singles_at
+from seq_gym._jit import helper, inlined, int32s_at, ints_at, singles_at
 from seq_gym.engine.book.codes import CLOCK_LOCAL, FREE, NO_ASK, NO_BID, ON_THE_WAY, WORKING
 from seq_gym.engine.book.features_fill import fill_probability, lots_ahead
 from seq_gym.engine.book.levels import lots_at
 from seq_gym.engine.book.money import known_row, worth
 from seq_gym.engine.book.tables import instrument, lane, order, position, row_at, tape
 from seq_gym.engine.codes import LIMIT
-from seq_gym.envs.book.layout import print_at
+from seq_gym.envs.book.layout import TOP_LEVELS, print_at
 
 __all__ = ["OWN_COLUMNS", "see_prints", "write_own"]
 
@@ -120,13 +120,31 @@ def _best_order(c: Any, e: int, side: int) -> int:
     return best
 
 
+@inlined
+def _displayed(env: Any, c: Any, state: Any, o: Any, row: int) -> tuple[float, float]:
+    """Return the lots displayed at an order's tick, and at better prices of its side.
+
+    Most orders stand among the levels that are kept for the decision; others search histories.
+    """
+    ticks, lots = int32s_at(env.top_ticks), ints_at(env.top_lots)
+    first = (2 * state.cursor + (0 if o.side > 0 else 1)) * TOP_LEVELS
+    better = 0
+    for k in range(first, first + TOP_LEVELS):
+        away = (o.local_tick - ticks[k]) * o.side
+        if away >= 0:  # at the level, or between it and a better one
+            return float(lots[k] if away == 0 else 0), float(better)
+        better += lots[k]
+    t = tape(c, 0)
+    there = lots_at(t, CLOCK_LOCAL, o.side, o.local_tick, row)
+    return float(there), float(lots_ahead(t, o.side, o.local_tick, row))
+
+
 @helper
-def _fill_chance(env: Any, c: Any, state: Any, o: Any, row: int, ahead: float) -> float:
-    """Return the probability that an order with `ahead` lots before it is hit soon."""
+def _fill_chance(env: Any, state: Any, o: Any, before: float) -> float:
+    """Return the probability that an order with `before` lots before it is hit soon."""
     rates = singles_at(env.rates)
     at = 3 * state.cursor
     hits = rates[at + (1 if o.side > 0 else 0)]
-    before = ahead + lots_ahead(tape(c, 0), o.side, o.local_tick, row)
     return fill_probability(before, float(hits), float(rates[at + 2]), env.fill_horizon_s)
 
 
@@ -147,12 +165,12 @@ def _write_order(env: Any, c: Any, e: int, state: Any, side: int, out: Any, at: 
     if best != NO_BID and best != NO_ASK:
         out[at + 1] = _slog(float((best - o.local_tick) * side), 8.0)
     out[at + 2] = _clip(o.local_leaves / env.max_units, 0.0, 2.0)
-    there = float(lots_at(t, CLOCK_LOCAL, side, o.local_tick, row))
+    there, better = _displayed(env, c, state, o, row)
     ahead = min(max(o.ahead, 0.0) / env.lot_units, there)
     if there > 0.0:
         out[at + 3] = ahead / there
     if env.sees_fills != 0:
-        out[at + 4] = _fill_chance(env, c, state, o, row, ahead)
+        out[at + 4] = _fill_chance(env, state, o, ahead + better)
 
 
 @inlined

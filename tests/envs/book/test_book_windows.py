@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seq_gym.engine.book import codes
 from seq_gym.engine.book.features import BookFeatures
+from seq_gym.engine.book.looking import read_levels
+from seq_gym.envs.book.layout import TOP_LEVELS
 from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.sandbox.book.tape import book_tape
 from tests.envs.book.worlds import SMALL, book_of, hand, make, make_vec, still
 
 ACTION = np.array([1.0], np.float32)
@@ -146,3 +150,15 @@ def test_data_that_is_too_short_is_refused() -> None:
         make(data=book_of(still(4)), features="default", window="full")
     with pytest.raises(ConfigError, match="at least one decision"):
         make(look_back=100_000)
+
+
+def test_the_levels_kept_for_a_decision_are_those_displayed_then() -> None:
+    env = make().unwrapped
+    grid, tape = env.settings.grid, book_tape(SMALL)
+    for cursor in np.random.default_rng(0).integers(0, len(grid.times), 40).tolist():
+        row = int(np.searchsorted(tape.local_rows["ts"], grid.times[cursor], side="right")) - 1
+        for part, side in enumerate((codes.BUY, codes.SELL)):
+            ticks, lots = np.zeros(TOP_LEVELS, np.int64), np.zeros(TOP_LEVELS, np.int64)
+            count = read_levels(tape.address, codes.CLOCK_LOCAL, side, row, ticks, lots)
+            assert grid.top_ticks[cursor, part, :count].tolist() == ticks[:count].tolist()
+            assert grid.top_lots[cursor, part].tolist() == lots.tolist()
