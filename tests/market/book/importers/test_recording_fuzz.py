@@ -231,7 +231,7 @@ def refused_or_sound(path):
         b"PK\x03\x04broken",
         b"\x1f\x8bbroken",
         b"\x28\xb5\x2f\xfdbroken",
-        gzip.compress(b"time,open\n1,2\n"),
+        gzip.compress(b"time,open\n1,2\n", mtime=0),
         b"\xff\xfe\x00",
         b"\x93NUMPY\x01\x00",
     ],
