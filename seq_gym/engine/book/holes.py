@@ -1,5 +1,8 @@
 """What I took from displayed levels is gone until their next row (F2): strict rules only.
 
+For takers, so is what recorded prints took (F2b): a feed tells prints at once and levels in
+batches, so that between two batches the venue still displays what is gone.
+
 Under self-impact (Z2) a hole refills before that: what is missing halves in each half-life, and
 below half a lot it is nothing. Only whole lots can be taken: a lot that has refilled in part is not
 there yet.
@@ -10,14 +13,14 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from seq_gym._jit import copy_bytes, helper
+from seq_gym._jit import copy_bytes, helper, int32s_at
 from seq_gym.engine.book.codes import CLOCK_VENUE, STRICT
 from seq_gym.engine.book.layout import HOLE
-from seq_gym.engine.book.levels import changed_after, lots_at
-from seq_gym.engine.book.tables import hole, instrument, lane, params_at, tape
+from seq_gym.engine.book.levels import changed_after, last_change, lots_at
+from seq_gym.engine.book.tables import hole, instrument, lane, params_at, tape, venue_row
 from seq_gym.engine.book.units import units_of_lots
 
-__all__ = ["close_hole", "dig", "free_units", "left_of", "room_for_holes"]
+__all__ = ["close_hole", "dig", "free_units", "left_of", "room_for_holes", "takeable_units"]
 
 _HOLE_BYTES = HOLE.itemsize
 _NOTHING: Final = 0.5
@@ -70,6 +73,53 @@ def free_units(c: Any, e: int, s: int, side: int, tick: int, at: int) -> float:
         if h.tick == tick and h.side == side:
             shown -= left_of(p, t, h, CLOCK_VENUE, last, at)
     return max(math.floor(shown) + 0.0, 0.0)
+
+
+@helper
+def _prints_until(t: Any, row: int) -> int:
+    """Return how many prints the venue's clock has up to row `row`."""
+    trades = int32s_at(t.venue_trades)
+    low, count = 0, t.num_trades
+    while count > 0:
+        half = count >> 1
+        if trades[low + half] <= row:
+            low += half + 1
+            count -= half + 1
+        else:
+            count = half
+    return low
+
+
+@helper
+def takeable_units(c: Any, e: int, s: int, side: int, tick: int, at: int) -> float:
+    """Return what a taker finds at a tick, in units: what is free less what prints took (F2b).
+
+    Prints of the taker's own side since the level's last row: one at the tick took its size, one
+    beyond it took all. Without strict rules prints take nothing.
+
+    Args:
+        c: The CONTEXT record.
+        e: The account.
+        s: The lane.
+        side: Of the level that is taken from: +1 for bids, -1 for asks.
+        tick: The level.
+        at: Venue time, UNIX ns: holes may refill (Z2).
+    """
+    free = free_units(c, e, s, side, tick, at)
+    if free <= 0.0 or params_at(c.params, 0).fills != STRICT:
+        return free
+    t = tape(c, s)
+    last = lane(c, e, s).venue_row - 1
+    since = last_change(t, CLOCK_VENUE, side, tick, last)
+    trades = int32s_at(t.venue_trades)
+    k = _prints_until(t, last) - 1
+    while k >= 0 and trades[k] > since and free > 0.0:
+        market = venue_row(t, trades[k])
+        beyond = (tick - market.tick) * side
+        if market.side == -side and beyond >= 0:
+            free = 0.0 if beyond > 0 else free - float(market.lots)
+        k -= 1
+    return max(free, 0.0)
 
 
 @helper

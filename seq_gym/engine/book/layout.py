@@ -66,10 +66,12 @@ TAPE = record(
     funding_ts="i8",  # int64 [num_funding] stamps; with rates
     funding_rate="i8",  # float64 [num_funding]
     local_gaps="i8",  # int64 [num_gaps]: rows of the agent's clock that make its book stale
+    venue_trades="i8",  # int32 [num_trades]: the TRADE rows of the venue's clock, ascending
     num_venue="i8",
     num_local="i8",
     num_funding="i8",
     num_gaps="i8",
+    num_trades="i8",
     first_ts="i8",  # first and last instant of the recording on either clock
     last_ts="i8",
 )

@@ -11,7 +11,7 @@ from seq_gym._jit import helper, int32s_at, ints_at
 from seq_gym.engine.book.codes import NO_ASK, NO_BID, SNAPSHOT
 from seq_gym.engine.book.tables import levels_at, row_at
 
-__all__ = ["changed_after", "level_of", "lots_at", "next_tick", "side_of"]
+__all__ = ["changed_after", "last_change", "level_of", "lots_at", "next_tick", "side_of"]
 
 
 @helper
@@ -118,3 +118,16 @@ def changed_after(t: Any, clock: int, side: int, tick: int, since: int, row: int
     if index == levels.num_levels or int32s_at(levels.ticks)[index] != tick:
         return False
     return _changes_until(levels, index, row) > _changes_until(levels, index, since)
+
+
+@helper
+def last_change(t: Any, clock: int, side: int, tick: int, row: int) -> int:
+    """Return a level's own last row up to row `row`; -1 where it had none."""
+    levels = side_of(t, clock, side)
+    index = level_of(levels, tick)
+    if index == levels.num_levels or int32s_at(levels.ticks)[index] != tick:
+        return -1
+    end = _changes_until(levels, index, row)
+    if end == ints_at(levels.first)[index]:
+        return -1
+    return int32s_at(levels.changes)[end - 1]

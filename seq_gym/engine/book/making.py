@@ -20,7 +20,7 @@ from seq_gym.engine.book.codes import (
     TRADE,
     WORKING,
 )
-from seq_gym.engine.book.holes import dig, free_units, room_for_holes
+from seq_gym.engine.book.holes import dig, room_for_holes, takeable_units
 from seq_gym.engine.book.levels import next_tick
 from seq_gym.engine.book.peer import cross_at_peer, print_at_peer
 from seq_gym.engine.book.queue import move_by_depth, move_by_print, take_executable
@@ -113,7 +113,7 @@ def _share_level(c: Any, a: Any, e: int, s: int, k: int, o: Any, market: Any, be
     room = room_for_holes(c, e, s, market.ts)
     tick = best
     while room > 0 and tick != NO_BID and tick != NO_ASK and (o.tick - tick) * o.side >= 0:
-        units = min(free_units(c, e, s, -o.side, tick, market.ts), wanted - got)
+        units = min(takeable_units(c, e, s, -o.side, tick, market.ts), wanted - got)
         if units > 0.0:
             dig(c, e, s, -o.side, tick, units, market.ts)
             got += units

@@ -1,7 +1,8 @@
-"""The book twin's public book, and what I took of it: dicts of levels (B7, B8, B10, F2, Z2)."""
+"""The book twin's public book, and what was taken of it: dicts (B7, B8, B10, F2, F2b, Z2)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from seq_gym.engine.book.codes import (
@@ -64,6 +65,8 @@ class PublicBook:
         stale: After a GAP, until the next SNAPSHOT (B10).
         halted: Between STATUS 0 and STATUS 1.
         last: Tick of the last print; None before the first.
+        prints: (number, tick, lots) of the prints so far by aggressor; rows count from 1.
+        told: Number of the last row of its own, by (side, tick).
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,9 @@ class PublicBook:
         self.bid, self.ask = NO_BID, NO_ASK
         self.stale = self.halted = False
         self.last: int | None = None
+        self.num_rows = 0
+        self.prints: dict[int, list[tuple[int, int, int]]] = {BUY: [], SELL: [], BOTH: []}
+        self.told: dict[tuple[int, int], int] = {}
 
     @property
     def two_sided(self) -> bool:
@@ -85,6 +91,14 @@ class PublicBook:
         """Return what a level displays."""
         return self.levels[side].get(tick, 0)
 
+    def eaten(self, side: int, tick: int) -> float:
+        """Return the lots that prints took since the level's own last row: inf is all (F2b)."""
+        told = self.told.get((side, tick), 0)
+        prints = [each for each in self.prints[-side] if each[0] > told]
+        if any((tick - at) * side > 0 for _, at, _ in prints):
+            return math.inf
+        return float(sum(lots for _, at, lots in prints if at == tick))
+
     def walk(self, side: int, through: int) -> Iterator[tuple[int, int]]:
         """Yield (tick, lots) of a side from its best through a tick."""
         best = self.best(side)
@@ -95,11 +109,14 @@ class PublicBook:
 
     def apply(self, row: Row) -> int:
         """Take one row in; return what its level displayed before it."""
+        self.num_rows += 1
         if row.kind in (DEPTH, SNAPSHOT):
+            self.told[row.side, row.tick] = self.num_rows
             self.stale = self.stale and row.kind != SNAPSHOT
             return self._set(row.side, row.tick, row.lots)
         if row.kind == TRADE:
             self.last = row.tick
+            self.prints[row.side].append((self.num_rows, row.tick, row.lots))
         elif row.kind == CLEAR:
             self._clear(row.side, row.tick)
         elif row.kind == GAP:

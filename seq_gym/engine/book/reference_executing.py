@@ -175,6 +175,10 @@ class Executing:
         left = self.holes.left(side, tick, self.ts)
         return shown if left == 0.0 else float(max(math.floor(shown - left), 0))
 
+    def takeable(self, side: int, tick: int) -> float:
+        """Return what a taker finds at a level: what is free less what prints took (F2b)."""
+        return max(self.free(side, tick) - self.book.eaten(side, tick), 0.0)
+
     def take(self, side: int, tick: int, units: float) -> None:
         """Remember what I took of a level; parity leaves the book as it is."""
         if self.strict:

@@ -85,7 +85,7 @@ class Making(Executing):
                 continue
             wanted, got = self.most_of(o), 0.0
             for tick, _ in list(self.book.walk(side, o.tick)):
-                units = min(self.free(side, tick), wanted - got)
+                units = min(self.takeable(side, tick), wanted - got)
                 units = float(math.floor(units))
                 if units > 0.0:
                     self.take(side, tick, units)

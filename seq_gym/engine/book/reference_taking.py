@@ -122,7 +122,7 @@ class Venue(Making):
             return
         bent = max(self.bent_ticks * o.side, 0.0)
         reached = [t for t, _ in self.book.walk(-o.side, cap) if (cap - t) * o.side >= bent]
-        there = [(tick, self.free(-o.side, tick)) for tick in reached]
+        there = [(tick, self.takeable(-o.side, tick)) for tick in reached]
         if o.tif == FOK and sum(units for _, units in there) < self.most_of(o):
             self.answer(EXPIRED, o, reason=NO_LIQUIDITY)
             return

@@ -24,7 +24,7 @@ from seq_gym.engine.book.codes import (
     POST_ONLY_FLAG,
     STRICT,
 )
-from seq_gym.engine.book.holes import dig, free_units, room_for_holes
+from seq_gym.engine.book.holes import dig, free_units, room_for_holes, takeable_units
 from seq_gym.engine.book.levels import lots_at, next_tick
 from seq_gym.engine.book.peer import arrive_at_peer
 from seq_gym.engine.book.queue import join_queue
@@ -102,12 +102,14 @@ def _displays(c: Any, e: int, s: int, o: Any, best: int, cap: int, at: int) -> b
     bent = _bent(row, o.side)
     missing = most_of(c, e, s, o)
     tick = best
-    for _ in range(_most_levels(c, e, s, at)):
-        if not _pays(tick, bent, cap, o.side):
-            return False
-        missing -= free_units(c, e, s, -o.side, tick, at)
+    steps = _most_levels(c, e, s, at)
+    while _pays(tick, bent, cap, o.side) and steps > 0:
+        units = takeable_units(c, e, s, -o.side, tick, at)
+        missing -= units
         if missing <= 0.0:
             return True
+        if units > 0.0:
+            steps -= 1
         tick = next_tick(t, CLOCK_VENUE, -o.side, tick, last)
     return False
 
@@ -124,7 +126,7 @@ def _bend(c: Any, s: int, row: Any, side: int, tick: int, beyond: int, units: fl
 
 @helper
 def _walk(c: Any, a: Any, e: int, s: int, k: int, o: Any, best: int, cap: int, at: int) -> int:
-    """Take what is displayed from the best through the cap (B14).
+    """Take what is there from the best through the cap (B14, F2b).
 
     Returns:
         The first level that was not looked at; NO_BID or NO_ASK when there is none. Of an order
@@ -139,7 +141,7 @@ def _walk(c: Any, a: Any, e: int, s: int, k: int, o: Any, best: int, cap: int, a
     bends = params_at(c.params, 0).impact != 0
     wanted = most_of(c, e, s, o)
     while _pays(tick, bent, cap, o.side) and wanted > 0.0 and steps > 0:
-        units = min(free_units(c, e, s, -o.side, tick, at), wanted)
+        units = min(takeable_units(c, e, s, -o.side, tick, at), wanted)
         beyond = tick
         if units < wanted or bends:  # finding the next level may be a long way
             beyond = next_tick(t, CLOCK_VENUE, -o.side, tick, last)

@@ -18,6 +18,7 @@ from seq_gym.engine.book.codes import (
     GAP,
     NO_ASK,
     NO_BID,
+    TRADE,
 )
 from seq_gym.engine.book.layout import LEVELS, ROW, TAPE
 from seq_gym.engine.book.locating import Located, locate
@@ -153,6 +154,8 @@ def prepare_tape(
     record.num_venue, record.num_local = len(venue.rows), len(local.rows)
     record.num_funding = len(funding[0])
     record.local_gaps, record.num_gaps = local.gaps.ctypes.data, len(local.gaps)
+    trades = np.flatnonzero(venue.rows["kind"] == TRADE).astype(np.int32)
+    record.venue_trades, record.num_trades = trades.ctypes.data, len(trades)
     ends = [clock.rows["ts"][[0, -1]] for clock in (venue, local) if len(clock.rows)]
     record.first_ts = min((int(end[0]) for end in ends), default=0)
     record.last_ts = max((int(end[1]) for end in ends), default=-1)
@@ -173,6 +176,7 @@ def prepare_tape(
             located.ticks,
             local.index,
             local.gaps,
+            trades,
             *venue.kept,
             *local.kept,
         ),

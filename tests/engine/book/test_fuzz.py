@@ -125,19 +125,23 @@ def check_maker_fills(rows: list[Row], fills: Table) -> int:
 
 
 def check_taker_fills(rows: list[Row], fills: Table) -> None:
-    """Between two rows of a level takers get at most what it displays (F2)."""
-    book, taken, at = PublicBook(), defaultdict(float), 0
+    """Between two rows of a level takers get what it displays less prints at most (F2, F2b)."""
+    book, taken, eaten, at = PublicBook(), defaultdict(float), defaultdict(float), 0
     takers = fills[fills["liquidity"] == common.TAKER]
     for fill in takers[np.argsort(takers["exch_ts"], kind="stable")]:
         while at < len(rows) and rows[at].ts <= fill["exch_ts"]:
             row = rows[at]
             book.apply(row)
             if row.kind in (codes.DEPTH, codes.SNAPSHOT):
-                taken[row.side, row.tick] = 0.0
+                taken[row.side, row.tick] = eaten[row.side, row.tick] = 0.0
+            elif row.kind == codes.TRADE and row.side:
+                for tick in book.levels[-row.side]:
+                    gone = book.lots(-row.side, tick) if (row.tick - tick) * row.side > 0 else 0
+                    eaten[-row.side, tick] += row.lots if tick == row.tick else gone
             at += 1
         level = (-int(fill["side"]), int(fill["tick"]))
         taken[level] += float(fill["qty"])
-        assert taken[level] <= book.lots(*level), "what I took is gone"
+        assert taken[level] + eaten[level] <= book.lots(*level), "what I and prints took is gone"
 
 
 def test_conservation_no_fill_exceeds_what_was_printed_or_displayed() -> None:

@@ -98,6 +98,110 @@ def test_f2_a_maker_filled_by_a_cross_meets_a_full_table_of_holes_too() -> None:
     assert bench.order(resting)["leaves"] == 9.0
 
 
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_f2b_what_prints_took_of_a_level_no_taker_gets(side: int) -> None:
+    near, far = (101, 102) if side == BUY else (100, 99)
+    beyond = 8.0 if side == BUY else 7.0
+    prints = [trade(10, side, near, 2), trade(20, side, near, 1)]
+    bench = Bench([*both(), *prints])
+    bench.to(30)
+    order = bench.send(side, far, 20.0, tif=common.IOC)
+    rest = (order, codes.EXPIRED, common.NO_LIQUIDITY)
+    assert bench.to(40) == [(order, 2.0, near, TAKER), (order, beyond, far, TAKER), rest]
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_f2b_a_print_beyond_a_level_took_all_of_it(side: int) -> None:
+    far = 102 if side == BUY else 99
+    bench = Bench([*both(), trade(10, side, far, 1)])
+    bench.to(20)
+    order = bench.send(side, far, 3.0, tif=common.IOC)
+    assert bench.to(30) == [(order, 3.0, far, TAKER)]
+
+
+def test_f2b_a_limit_that_finds_all_eaten_crosses_takes_nothing_and_rests() -> None:
+    bench = Bench([*both(), trade(10, BUY, 101, 9)])
+    bench.to(20)
+    post = bench.buy(101, 1, flags=codes.POST_ONLY_FLAG)
+    order = bench.buy(101, 4)
+    assert bench.to(30) == [
+        (post, codes.EXPIRED, common.POST_ONLY_WOULD_TAKE),
+        (order, codes.ACCEPTED, 0),
+    ]
+    assert bench.front(order) == 0.0
+
+
+def test_f2b_own_holes_and_prints_add_up_and_never_give_back() -> None:
+    bench = Bench([*both(), trade(20, BUY, 101, 1), trade(40, BUY, 101, 4)])
+    got = []
+    for ts, qty in ((10, 2), (30, 1), (50, 9)):
+        bench.buy(101, qty, tif=common.IOC)
+        got += [fill[:3] for fill in bench.to(ts) if len(fill) == 4]
+        bench.to(ts + 10)
+    assert got == [(1, 2.0, 101), (2, 1.0, 101)]
+
+
+@pytest.mark.parametrize(
+    ("renews", "got"),
+    [(ask(20, 101, 5), 5.0), (ask(10, 101, 5), 5.0), (ask(20, 102, 8), 1.0), (bid(20, 99, 7), 1.0)],
+)
+def test_f2b_the_levels_own_next_row_and_no_other_renews_it(renews: Any, got: float) -> None:
+    bench = Bench([*both(), trade(10, BUY, 101, 4), renews])  # B11: of one instant, prints first
+    bench.to(30)
+    order = bench.buy(101, 5, tif=common.IOC)
+    assert bench.to(40)[0] == (order, got, 101, TAKER)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        trade(10, SELL, 101, 4),
+        trade(10, SELL, 102, 4),
+        trade(10, 0, 102, 4),
+        trade(10, BUY, 100, 4),
+    ],
+)
+def test_f2b_prints_of_the_other_side_of_none_and_short_of_a_level_take_nothing(other: Any) -> None:
+    bench = Bench([*both(), other])
+    bench.to(20)
+    order = bench.buy(101, 5, tif=common.IOC)
+    assert bench.to(30) == [(order, 5.0, 101, TAKER)]
+
+
+def test_f2b_fok_counts_what_prints_have_left() -> None:
+    bench = Bench([*both(), trade(10, BUY, 101, 3)])
+    bench.to(20)
+    refused = bench.buy(102, 11, tif=common.FOK)
+    assert bench.to(30) == [(refused, codes.EXPIRED, common.NO_LIQUIDITY)]
+    order = bench.buy(102, 10, tif=common.FOK)
+    assert bench.to(40) == [(order, 2.0, 101, TAKER), (order, 8.0, 102, TAKER)]
+
+
+def test_f2b_eaten_levels_use_up_no_room_of_a_fok() -> None:
+    rows = [*both(), ask(0, 103, 3), trade(10, BUY, 102, 8)]
+    bench = Bench(rows, hole_slots=1)
+    bench.to(20)
+    order = bench.buy(103, 3, tif=common.FOK)
+    assert bench.to(30) == [(order, 3.0, 103, TAKER)]
+
+
+def test_f2b_a_cross_fills_makers_with_what_prints_have_left() -> None:
+    # The bid of 102 skips the ask of 101 (B7); the ask of 98 brings it back, eaten in part.
+    rows = [bid(0, 95, 5), ask(0, 101, 6), ask(0, 105, 5), bid(5, 102, 1)]
+    bench = Bench([*rows, trade(20, BUY, 101, 4), ask(40, 98, 1)])
+    bench.to(6)
+    order = bench.buy(101, 9)
+    assert bench.to(30) == [(order, codes.ACCEPTED, 0)]
+    assert bench.to(50) == [(order, 3.0, 101, MAKER)]
+
+
+def test_f2b_in_parity_prints_leave_the_book_as_it_is() -> None:
+    bench = Bench([*both(), trade(10, BUY, 102, 3)], fills=codes.PARITY)
+    bench.to(20)
+    order = bench.buy(101, 5.0, tif=common.IOC)
+    assert bench.to(30) == [(order, 5.0, 101, TAKER)]
+
+
 def test_f3_1000_against_a_level_of_5_gets_5_and_walks() -> None:
     bench = Bench(both())
     order = bench.buy(102, 1000, tif=common.IOC)

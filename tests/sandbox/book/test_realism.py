@@ -74,7 +74,8 @@ def test_z2_a_second_sweep_pays_for_the_first_until_its_hole_is_gone(events: Boo
     impact = sweeps(events, waits, times=6, self_impact=True)
     lasting = sweeps(events, waits, times=6, self_impact=True, permanent_impact=0.5)
     assert (strict[:, 0] > 0.0).all()
-    for other in (naive, impact, lasting):
+    assert (naive[:, 0] <= strict[:, 0] * (1.0 + 1e-9)).all(), "parity takes what prints took (F2b)"
+    for other in (impact, lasting):
         assert other[:, 0] == pytest.approx(strict[:, 0], rel=1e-9), "the first meets no hole"
     assert np.abs(naive[:, 1:]).max() < 1e-9, "the tape of parity forgets me"
     assert (strict[:, 1] > 0.5 * strict[:, 0]).all(), "at once there is only what lies behind"
