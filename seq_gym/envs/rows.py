@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -54,7 +55,7 @@ def _aligned_rows(shape: tuple[int, int], _: Any = None) -> NDArray[np.float32]:
     return raw[shift : shift + size].reshape(rows, floats)
 
 
-class EnvRows:
+class EnvRows(ABC):
     """N rows of actions, observations, rewards and flags, and the kernels that move them.
 
     Args:
@@ -218,21 +219,21 @@ class EnvRows:
 
     # ------------------------------------------------------------------ what a core adds
 
+    @abstractmethod
     def view(self) -> BatchView:
         """Return copies of the columns that a Python reward sees."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cursor_of(self, start: Any) -> int:
         """Read `options["start"]`: a cursor or a time, where a look-back is full."""
-        raise NotImplementedError
 
+    @abstractmethod
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which choices of an action can do anything, bool [N, sum of the choices]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _tables(self) -> tuple[Table, ...]:
         """Return everything that moves."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------ copies
 

@@ -51,7 +51,6 @@ RETURNS: Final = 32
 """Part: mids of the past."""
 TOP: Final = 64
 """Part: prices and sizes level by level."""
-EVERYTHING: Final = 127
 
 _CKS = "Cont, Kukanov & Stoikov (2014), The price impact of order book events, eq. 3"
 _CCZ = "Cont, Cucuringu & Zhang (2023), Cross-impact of order flow imbalance; equal weights"

@@ -19,7 +19,7 @@ from seq_gym.engine.book.tape import BookTape
 from seq_gym.engine.layout import Table, new_table
 from seq_gym.envs.book.layout import PRINT, TOP_LEVELS
 from seq_gym.errors import ConfigError
-from seq_gym.times import format_time
+from seq_gym.times import NS_PER_S, format_time
 
 __all__ = ["BookGrid", "build_grid"]
 
@@ -112,7 +112,8 @@ def build_grid(
 
     def make() -> BookGrid:
         times = _decision_times(tape, instrument, names, every_ns, every_events)
-        interval = every_ns or max(int(times[1] - times[0]), 1)
+        # The first interval of decisions by events must not be told by the second of them.
+        interval = every_ns or NS_PER_S
         prints = _prints(tape, feed_ns)
         top_ticks, top_lots = _touches(tape, times - feed_ns)
         return BookGrid(

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from seq_gym._jit import far_call, helper, inlined
-from seq_gym.engine.book.codes import NO_ASK, NO_BID, ON_THE_WAY, POST_ONLY_FLAG
+from seq_gym.engine.book.codes import NO_ASK, NO_BID, POST_ONLY_FLAG
 from seq_gym.engine.book.money import fee_reserve_frac, known_row
 from seq_gym.engine.book.tables import (
     instrument,
-    order,
     order_at,
     params_at,
     position,
@@ -21,14 +20,13 @@ from seq_gym.engine.book.tables import (
     tape,
 )
 from seq_gym.engine.book.units import lot_units, price_of
-from seq_gym.engine.book.verbs import find_order, new_request
+from seq_gym.engine.book.verbs import new_request
 from seq_gym.engine.codes import IOC, LIMIT
 
 __all__ = [
     "affordable_units",
     "amend_order",
     "cancel_order",
-    "is_in_flight",
     "send_limit",
     "send_market",
     "touch",
@@ -148,13 +146,3 @@ def amend_order(env: Any, c: Any, e: int, number: int, tick: int, units: float) 
     """Ask for an order to become `units` still to be filled at `tick`; return a Reason."""
     order_at(c.scratch, 0).qty = units
     return _call_5(env.amend, (env.engine, e, 0, number, tick))
-
-
-@helper
-def is_in_flight(c: Any, e: int, number: int) -> bool:
-    """Say whether the agent still waits for an answer about an order: its arrival or a change."""
-    k = find_order(c, e, 0, number)
-    if k < 0:
-        return False
-    o = order(c, e, 0, k)
-    return o.local == ON_THE_WAY or o.changes > 0

@@ -105,16 +105,14 @@ class BookEnv(gymnasium.Env[Any, Any]):
 
         Raises:
             UsageError: The episode is over, or none was opened.
-            ConfigError: The action is outside of the action space.
+            ConfigError: A choice is out of its range, or shape and kind do not fit the space. A
+                number beyond a Box counts as its bound, and one that is none asks for nothing.
         """
         if not self._is_running:
             raise UsageError("step needs an open episode; call reset() first.")
         self._take(action)
         if self._custom is None:
-            while (ended := kernel.step(self._address)) == kernel.INTERRUPTED:
-                self._stash()
-            if ended < 0:
-                self._core.refuse(ended)
+            ended = self._core.step()
         else:
             ended = self._core.move_with(self._custom)
             kernel.show(self._address)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from seq_gym.engine.book import codes
-from seq_gym.engine.book.features import BookFeatures
+from seq_gym.engine.book.features import BookFeatures, measure
 from seq_gym.engine.book.looking import read_levels
 from seq_gym.envs.book.layout import TOP_LEVELS
 from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.market.book.synthetic import synthetic_book
 from seq_gym.sandbox.book.tape import book_tape
 from tests.envs.book.worlds import SMALL, book_of, hand, make, make_vec, still
 
@@ -162,3 +163,12 @@ def test_the_levels_kept_for_a_decision_are_those_displayed_then() -> None:
             count = read_levels(tape.address, codes.CLOCK_LOCAL, side, row, ticks, lots)
             assert grid.top_ticks[cursor, part, :count].tolist() == ticks[:count].tolist()
             assert grid.top_lots[cursor, part].tolist() == lots.tolist()
+
+
+def test_features_of_the_first_decision_by_events_rest_on_nothing_later() -> None:
+    names = ("ofi_1", "trade_flow")  # both are sums over the interval of a decision
+    book = synthetic_book(seconds=75.0, seed=5)
+    grid = make(data=book, features=names, decide_every_events=7).unwrapped.settings.grid
+    alone = measure(book_tape(book), None, grid.times[:1], names)
+    assert grid.features[0].tolist() == alone[0].tolist()
+    assert alone.any()

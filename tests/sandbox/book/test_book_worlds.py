@@ -149,6 +149,9 @@ def test_one_symbol_at_two_venues_has_two_lanes_and_one_nbbo() -> None:
     nbbo = session.nbbo("btc/usdt")
     assert (nbbo.bid, nbbo.bid_quantity, nbbo.bid_venue) == (101.0, 4.0, "two")
     assert (nbbo.ask, nbbo.ask_quantity, nbbo.ask_venue) == (103.0, 10.0, "one")
+    assert not nbbo.is_crossed
+    apart = make_session(one, make_book(opening(104, 106), venue="two", symbol="BTC-USDT"))
+    assert apart.nbbo("BTCUSDT").is_crossed  # one venue bids more than the other asks
     assert session.prices() == {"BTCUSDT": 101.5, "BTC-USDT": 102.5}
     assert session.place_order("BTCUSDT@two", "buy", "limit", 1, 99).venue == "two"
     assert session.place_order("btcusdt", "buy", "limit", 1, 99).limit == "venue"

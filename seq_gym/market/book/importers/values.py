@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["ns_of_iso", "ns_of_ms", "ns_of_seconds", "ns_of_us", "side_of", "whole"]
+__all__ = ["ns_of_iso", "ns_of_ms", "ns_of_seconds", "side_of", "whole"]
 
 _SECOND: Final = 1_000_000_000
 _LATEST_S: Final = 4_102_444_800
@@ -28,11 +28,6 @@ def whole(value: Any) -> int:
 def ns_of_ms(value: Any) -> int:
     """Read milliseconds."""
     return _checked(whole(value) * 1_000_000)
-
-
-def ns_of_us(value: Any) -> int:
-    """Read microseconds."""
-    return _checked(whole(value) * 1_000)
 
 
 def ns_of_seconds(value: Any) -> int:
