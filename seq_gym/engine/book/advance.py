@@ -48,7 +48,11 @@ def _see_lane(c: Any, a: Any, e: int, s: int, until: int) -> None:
     t = tape(c, s)
     row = lane(c, e, s)
     before = row.local_row
-    row.local_row = first_after(t.local_rows, before, t.num_local, until - instrument(c, s).feed_ns)
+    known = until - instrument(c, s).feed_ns
+    low = before
+    if row.likely_row > low and row_at(t.local_rows, row.likely_row - 1).ts <= known:
+        low = row.likely_row
+    row.local_row = first_after(t.local_rows, low, t.num_local, known)
     if t.num_gaps > 0 and row.local_row > before:
         seen = number_up_to(t.local_gaps, t.num_gaps, row.local_row - 1)
         a.num_gaps += seen - number_up_to(t.local_gaps, t.num_gaps, before - 1)

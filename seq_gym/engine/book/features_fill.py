@@ -8,9 +8,11 @@ is x / s prints, and one more hits the order. So, over a horizon of h seconds at
       = P(1 + x / s, r h), the regularised lower incomplete gamma function,
 
 which is the Poisson tail at whole numbers and runs smoothly between them. An order with nothing
-ahead has 1 - exp(-r h). x counts what is displayed at better prices too (`lots_ahead`), as a print
-walks through them first. Cancellations ahead are left out: the true chance is higher, and more so
-far back in a queue (front falls with cancels under every queue model but `risk_averse`, B18).
+ahead has 1 - exp(-r h). x counts what is displayed at better prices too (`lots_between`), as a
+print walks through them first. Five standard deviations and more from what is expected, the chance
+is below 1e-6 (or above 1 - 1e-6) and is called 0 (or 1). Cancellations ahead are left out: the true
+chance is higher, and more so far back in a queue (front falls with cancels under every queue model
+but `risk_averse`, B18).
 
 Source: Cont, Stoikov & Talreja (2010), A stochastic model for order book dynamics, section 4, whose
 queue is drained by Poisson orders of one size; here without cancels.
@@ -19,18 +21,33 @@ queue is drained by Poisson orders of one size; here without cancels.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
-from seq_gym._jit import helper, kernel
-from seq_gym.engine.book.codes import CLOCK_LOCAL
-from seq_gym.engine.book.levels import lots_at, next_tick
-from seq_gym.engine.book.tables import local_row
+from seq_gym._jit import helper, inlined, kernel
 
-__all__ = ["fill_probability", "lots_ahead"]
+__all__ = ["fill_probability", "hopeless_lots"]
 
-_SMALL: Final = 1e-12
-_MANY: Final = 200.0
-"""From so many prints on, the Wilson and Hilferty (1931) root is good to four decimals."""
+_SMALL: Final = 1e-8
+"""The series ends with a term that is such a part of the sum."""
+_FEW: Final = 10.0
+"""Below so many prints the series is summed; from there on the expansion is good to 3e-5."""
+_NEAR: Final = 1e-5
+"""Nearer to the centre the expansion's first coefficient is its limit, -1/3, to six digits."""
+
+
+@inlined
+def _hopeless_prints(expected: float) -> float:
+    """Return how many prints come with a chance below 1e-6 where so many are expected."""
+    return expected + 5.0 * math.sqrt(expected) + 8.0
+
+
+@helper
+def hopeless_lots(prints_per_second: float, mean_print_lots: float, horizon_s: float) -> float:
+    """Return the lots behind which no order is hit within a horizon (chance 0: see above)."""
+    expected = prints_per_second * horizon_s
+    if not (expected > 0.0 and mean_print_lots > 0.0):
+        return 0.0
+    return mean_print_lots * _hopeless_prints(expected)
 
 
 @kernel
@@ -40,7 +57,7 @@ def fill_probability(
     """Return the chance that an order is hit within a horizon, in [0, 1].
 
     Args:
-        lots_before: Of the queue in front of it, and of better levels on its side (`lots_ahead`).
+        lots_before: Of the queue in front of it, and of better levels on its side.
         prints_per_second: That hit its side: `sell_prints_per_second` for a bid.
         mean_print_lots: Mean size of a print; `mean_print_lots`.
         horizon_s: Seconds.
@@ -49,15 +66,19 @@ def fill_probability(
     if not (expected > 0.0 and mean_print_lots > 0.0):
         return 0.0
     needed = 1.0 + max(lots_before, 0.0) / mean_print_lots
-    if needed > _MANY or expected > 2.0 * _MANY:
-        root = 1.0 / (9.0 * needed)
-        score = ((expected / needed) ** (1.0 / 3.0) - 1.0 + root) / math.sqrt(root)
-        return 0.5 * math.erfc(-score / math.sqrt(2.0))
-    return _lower_gamma(needed, expected)
+    if needed == 1.0:
+        return -math.expm1(-expected)
+    if needed > _hopeless_prints(expected):
+        return 0.0
+    if needed < expected - 5.0 * math.sqrt(expected):
+        return 1.0
+    if needed < _FEW:
+        return _by_series(needed, expected)
+    return _by_expansion(needed, expected)
 
 
 @helper
-def _lower_gamma(a: float, x: float) -> float:
+def _by_series(a: float, x: float) -> float:
     """Return the regularised lower incomplete gamma function P(a, x) by its power series.
 
     P(a, x) = x^a e^-x / Gamma(a + 1) (1 + x / (a + 1) + x^2 / ((a + 1) (a + 2)) + ...); all terms
@@ -74,18 +95,15 @@ def _lower_gamma(a: float, x: float) -> float:
 
 
 @helper
-def lots_ahead(t: Any, side: int, tick: int, row: int) -> int:
-    """Return the lots that the agent sees at prices better than a tick.
+def _by_expansion(a: float, x: float) -> float:
+    """Return P(a, x) by the first term of its uniform expansion for large a.
 
-    Args:
-        t: The TAPE record.
-        side: +1 for bids, -1 for asks.
-        tick: Of the order.
-        row: The last row of the agent's clock that has been applied.
+    Source: Temme (1979), The asymptotic expansion of the incomplete gamma functions, SIAM Journal
+    on Mathematical Analysis 10, equation 1.5; NIST Digital Library of Mathematical Functions 8.12.
     """
-    total = 0
-    best = local_row(t, row).bid if side > 0 else local_row(t, row).ask
-    while side * best > side * tick:  # an empty side's best is worse than any tick
-        total += lots_at(t, CLOCK_LOCAL, side, best, row)
-        best = next_tick(t, CLOCK_LOCAL, side, best, row)
-    return total
+    off = x / a - 1.0
+    bend = max(off - math.log1p(off), 0.0)
+    eta = math.copysign(math.sqrt(2.0 * bend), off)
+    first = 1.0 / off - 1.0 / eta if abs(off) > _NEAR else -1.0 / 3.0
+    tail = first * math.exp(-a * bend) / math.sqrt(2.0 * math.pi * a)
+    return min(max(0.5 * math.erfc(-eta * math.sqrt(0.5 * a)) - tail, 0.0), 1.0)

@@ -236,6 +236,7 @@ LANE = record(
     sided_row="i8",  # with prices on both sides
     traded_to="i8",
     traded_row="i8",  # a print
+    likely_row="i8",  # a guess of where local_row stands next, tried before it is searched for
 )
 """One (venue, symbol) of one account: [N, S]."""
 

@@ -11,7 +11,16 @@ from seq_gym._jit import helper, int32s_at, ints_at
 from seq_gym.engine.book.codes import NO_ASK, NO_BID, SNAPSHOT
 from seq_gym.engine.book.tables import levels_at, row_at
 
-__all__ = ["changed_after", "last_change", "level_of", "lots_at", "next_tick", "side_of"]
+__all__ = [
+    "changed_after",
+    "last_change",
+    "level_of",
+    "lots_at",
+    "lots_between",
+    "lots_of",
+    "next_tick",
+    "side_of",
+]
 
 
 @helper
@@ -52,7 +61,7 @@ def _changes_until(levels: Any, index: int, row: int) -> int:
 
 
 @helper
-def _lots_of(levels: Any, index: int, row: int) -> int:
+def lots_of(levels: Any, index: int, row: int) -> int:
     """Return what a level held after row `row`."""
     end = _changes_until(levels, index, row)
     if end == ints_at(levels.first)[index]:
@@ -76,7 +85,32 @@ def lots_at(t: Any, clock: int, side: int, tick: int, row: int) -> int:
     index = level_of(levels, tick)
     if index == levels.num_levels or int32s_at(levels.ticks)[index] != tick:
         return 0
-    return _lots_of(levels, index, row)
+    return lots_of(levels, index, row)
+
+
+@helper
+def lots_between(
+    t: Any, clock: int, side: int, first: int, tick: int, row: int, enough: float
+) -> int:
+    """Return the lots displayed from a tick on, away from the touch, and before another tick.
+
+    Args:
+        t: The TAPE record.
+        clock: CLOCK_VENUE or CLOCK_LOCAL: what `row` counts.
+        side: +1 for bids, -1 for asks.
+        first: The tick nearest to the touch that is counted.
+        tick: The first one beyond that is not.
+        row: The last row applied.
+        enough: Lots from which on nothing more is counted.
+    """
+    levels = side_of(t, clock, side)
+    ticks = int32s_at(levels.ticks)
+    index = level_of(levels, first) if side < 0 else level_of(levels, first + 1) - 1
+    total = 0
+    while 0 <= index < levels.num_levels and (ticks[index] - tick) * side > 0 and total < enough:
+        total += lots_of(levels, index, row)
+        index -= side
+    return total
 
 
 @helper
@@ -98,13 +132,13 @@ def next_tick(t: Any, clock: int, side: int, tick: int, row: int) -> int:
     if side > 0:
         index = level_of(levels, tick) - 1
         while index >= 0:
-            if _lots_of(levels, index, row) > 0:
+            if lots_of(levels, index, row) > 0:
                 return ticks[index]
             index -= 1
         return NO_BID
     index = level_of(levels, tick + 1)
     while index < levels.num_levels:
-        if _lots_of(levels, index, row) > 0:
+        if lots_of(levels, index, row) > 0:
             return ticks[index]
         index += 1
     return NO_ASK

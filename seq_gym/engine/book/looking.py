@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq_gym._jit import kernel
+from seq_gym._jit import helper, int32s_at, kernel
 from seq_gym.engine.book.codes import BUY, CLOCK_LOCAL, NO_ASK, NO_BID, SELL
-from seq_gym.engine.book.levels import lots_at, next_tick
+from seq_gym.engine.book.levels import level_of, lots_at, lots_of, next_tick, side_of
 from seq_gym.engine.book.shadow import next_seen, seen_best, seen_lots
 from seq_gym.engine.book.tables import context_at, local_row, tape_at, venue_row
 
@@ -68,6 +68,25 @@ def read_seen(context: int, e: int, s: int, side: int, ticks: Any, lots: Any) ->
     return count
 
 
+@helper
+def _write_best(t: Any, side: int, best: int, row: int, ticks: Any, lots: Any) -> None:
+    """Write the best levels of a side, [K] each, as `read_touches` does."""
+    levels = side_of(t, CLOCK_LOCAL, side)
+    none = NO_BID if side == BUY else NO_ASK
+    index = level_of(levels, best) if best != none else -1
+    for level in range(len(ticks)):
+        ticks[level] = none
+        lots[level] = 0
+        while 0 <= index < levels.num_levels:
+            held = lots_of(levels, index, row)
+            if held > 0:
+                ticks[level] = int32s_at(levels.ticks)[index]
+                lots[level] = held
+                index -= side
+                break
+            index -= side
+
+
 @kernel
 def read_touches(address: int, rows: Any, ticks: Any, lots: Any) -> None:
     """Write the best levels of both sides at many rows of the agent's clock.
@@ -77,19 +96,12 @@ def read_touches(address: int, rows: Any, ticks: Any, lots: Any) -> None:
         rows: int64 [T], the last row applied; -1: none.
         ticks: int32 [T, 2, K], written: bids from the best down, asks from the best up; NO_BID or
             NO_ASK where there are no more.
-        lots: int64 [T, 2, K], written.
+        lots: float32 [T, 2, K], written.
     """
     t = tape_at(address, 0)
     for k in range(len(rows)):
-        for part in range(2):
-            side = BUY if part == 0 else SELL
-            tick = NO_BID if side == BUY else NO_ASK
-            if rows[k] >= 0:
-                last = local_row(t, rows[k])
-                tick = last.bid if side == BUY else last.ask
-            for level in range(ticks.shape[2]):
-                ticks[k, part, level] = tick
-                lots[k, part, level] = 0
-                if tick != NO_BID and tick != NO_ASK:
-                    lots[k, part, level] = lots_at(t, CLOCK_LOCAL, side, tick, rows[k])
-                    tick = next_tick(t, CLOCK_LOCAL, side, tick, rows[k])
+        bid, ask = NO_BID, NO_ASK
+        if rows[k] >= 0:
+            bid, ask = local_row(t, rows[k]).bid, local_row(t, rows[k]).ask
+        _write_best(t, BUY, bid, rows[k], ticks[k, 0], lots[k, 0])
+        _write_best(t, SELL, ask, rows[k], ticks[k, 1], lots[k, 1])

@@ -105,6 +105,7 @@ def _open_channels(row: Any, start: int) -> None:
     row.sided_row = -1
     row.traded_to = -1
     row.traded_row = -1
+    row.likely_row = 0
 
 
 @helper

@@ -119,6 +119,7 @@ class BookEnvBatch(EnvRows):
             env[name] = self.batch.doors[0][name]
         env.states = self.states.ctypes.data
         env.times = grid.times.ctypes.data
+        env.rows = grid.rows.ctypes.data
         env.features = grid.features.ctypes.data
         env.rates = grid.rates.ctypes.data
         env.prints = grid.prints.ctypes.data

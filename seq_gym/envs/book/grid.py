@@ -38,6 +38,8 @@ class BookGrid:
 
     times: Times
     """int64 [T], ascending, UNIX nanoseconds of the agent's clock."""
+    rows: Times
+    """int64 [T]: how many rows of the tape's agent's clock are known at each time."""
     features: Singles
     """float32 [T, F], known at its time."""
     names: tuple[str, ...]
@@ -50,8 +52,8 @@ class BookGrid:
     """int64 [T]: how many prints have been seen by each time."""
     top_ticks: NDArray[np.int32]
     """int32 [T, 2, TOP_LEVELS]: ticks of the best bids and asks displayed at each time."""
-    top_lots: Times
-    """int64 [T, 2, TOP_LEVELS]: lots displayed there."""
+    top_lots: Singles
+    """float32 [T, 2, TOP_LEVELS]: lots displayed there."""
 
     @property
     def bounds(self) -> tuple[Singles, Singles]:
@@ -115,9 +117,12 @@ def build_grid(
         # The first interval of decisions by events must not be told by the second of them.
         interval = every_ns or NS_PER_S
         prints = _prints(tape, feed_ns)
-        top_ticks, top_lots = _touches(tape, times - feed_ns)
+        rows = np.searchsorted(tape.local_rows["ts"], times - feed_ns, side="right")
+        rows = rows.astype(np.int64)
+        top_ticks, top_lots = _touches(tape, rows - 1)
         return BookGrid(
             times=times,
+            rows=rows,
             features=measure(tape, instrument, times, names, interval_ns=interval),
             names=tuple(names),
             rates=measure(tape, instrument, times, "rates", interval_ns=interval),
@@ -162,11 +167,10 @@ def _decision_times(
     return times
 
 
-def _touches(tape: BookTape, stamps: Times) -> tuple[NDArray[np.int32], Times]:
-    """Return the best levels at stamps of the tape's own local clock: queues are seen in them."""
-    rows = np.searchsorted(tape.local_rows["ts"], stamps, side="right").astype(np.int64) - 1
-    shape = (len(stamps), 2, TOP_LEVELS)
-    ticks, lots = np.empty(shape, np.int32), np.empty(shape, np.int64)
+def _touches(tape: BookTape, rows: Times) -> tuple[NDArray[np.int32], Singles]:
+    """Return the best levels after rows of the agent's clock: queues are seen in them."""
+    shape = (len(rows), 2, TOP_LEVELS)
+    ticks, lots = np.empty(shape, np.int32), np.empty(shape, np.float32)
     read_touches(tape.address, rows, ticks, lots)
     return ticks, lots
 

@@ -23,7 +23,7 @@ from seq_gym.engine.book.opening import reset_account
 from seq_gym.engine.book.tables import account_at, context_at, lane, tape
 from seq_gym.engine.codes import RUNNING, WINDOW_END
 from seq_gym.envs.book.finals import FINALS, NUM_FINALS, write_finals
-from seq_gym.envs.book.layout import book_env_at, book_state_at
+from seq_gym.envs.book.layout import TOP_LEVELS, book_env_at, book_state_at
 from seq_gym.envs.book.own import OWN_COLUMNS, see_prints, write_own
 from seq_gym.envs.book.rewards import reset_book_reward, step_book_reward
 from seq_gym.envs.book.tasks import act, open_task, settle, write_task
@@ -47,10 +47,14 @@ __all__ = [
 
 _ROW_BYTES = ROW.itemsize
 _OWN_BYTES: Final = 4 * len(OWN_COLUMNS)
-AHEAD: Final = 2
+_TOP_BYTES: Final = 4 * TOP_LEVELS
+"""Of the ticks, or the lots, of one side at one decision."""
+_RATE_BYTES: Final = 4 * 3
+_LINE_BYTES: Final = 64
+AHEAD: Final = 4
 """Envs between asking for memory and using it."""
 LINES_AHEAD: Final = 4
-"""Cache lines of each clock of the tape that are asked for."""
+"""Cache lines of the venue's clock that are asked for; the processor goes on from there."""
 
 FAULT: Final = -3
 """Return code of a step in which an env has more answers in flight than it keeps."""
@@ -151,6 +155,7 @@ def _move_row(env: Any, c: Any, a: Any, e: int, state: Any) -> int:
         act(env, c, a, e, state)
         state.moving = 1
     until = ints_at(env.times)[state.cursor + 1]
+    lane(c, e, 0).likely_row = ints_at(env.rows)[state.cursor + 1]
     code = _call_4(env.advance, (env.engine, e, until, 0))
     if code == EVENTS_FULL:
         return INTERRUPTED
@@ -176,19 +181,26 @@ def _move_row(env: Any, c: Any, a: Any, e: int, state: Any) -> int:
 
 @inlined
 def _prefetch(env: Any, c: Any, e: int) -> None:
-    """Ask for the rows that env e will read, each at a random place of the tape."""
+    """Ask for what env e will read of the tape and of its next decision, each at a random place."""
     if e >= c.num_envs:
         return
     t = tape(c, 0)
-    row = lane(c, e, 0)
-    venue = t.venue_rows + row.venue_row * _ROW_BYTES
-    local = t.local_rows + row.local_row * _ROW_BYTES
+    venue = t.venue_rows + lane(c, e, 0).venue_row * _ROW_BYTES
     for k in range(LINES_AHEAD):
-        prefetch(venue + 64 * k)
-        prefetch(local + 64 * k)
-    window = env.features + (book_state_at(env.states, e).cursor + 1) * env.row_bytes
-    for k in range(0, env.row_bytes, 64):
+        prefetch(venue + _LINE_BYTES * k)
+    cursor = min(book_state_at(env.states, e).cursor + 1, env.last_cursor)
+    local = t.local_rows + ints_at(env.rows)[cursor] * _ROW_BYTES
+    prefetch(local - _ROW_BYTES)
+    prefetch(local)
+    window = env.features + cursor * env.row_bytes
+    for k in range(0, env.row_bytes, _LINE_BYTES):
         prefetch(window + k)
+    for side in range(2 * cursor, 2 * cursor + 2):
+        prefetch(env.top_ticks + side * _TOP_BYTES)
+        prefetch(env.top_lots + side * _TOP_BYTES)
+    prefetch(env.rates + cursor * _RATE_BYTES)
+    prefetch(env.times + cursor * 8)
+    prefetch(env.print_at + cursor * 8)
 
 
 @inlined

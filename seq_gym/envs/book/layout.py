@@ -73,7 +73,7 @@ BOOK_STATE = record(
 )
 """What an env adds to its account: [N]."""
 
-TOP_LEVELS = 6
+TOP_LEVELS = 12
 """Levels of each side that are kept for every decision; beyond them histories are searched."""
 
 BOOK_ENV = record(
@@ -85,12 +85,13 @@ BOOK_ENV = record(
     amend="i8",
     states="i8",
     times="i8",  # int64 [T], UNIX nanoseconds
+    rows="i8",  # int64 [T]: how many rows of the agent's clock are known at each cursor
     features="i8",  # float32 [T, F]
     rates="i8",  # float32 [T, 3]: prints a second that hit asks, bids; mean lots of a print
     prints="i8",  # PRINT [num_prints], by ts
     print_at="i8",  # int64 [T]: how many prints have been seen by each cursor
     top_ticks="i8",  # int32 [T, 2, TOP_LEVELS]: the best bids and asks displayed at each cursor
-    top_lots="i8",  # int64 [T, 2, TOP_LEVELS]
+    top_lots="i8",  # float32 [T, 2, TOP_LEVELS]
     actions="i8",  # int64 or float64, by action kind
     observations="i8",  # float32 [N, observation_floats]
     final_observations="i8",

@@ -30,8 +30,8 @@ from typing import Any, Final
 
 from seq_gym._jit import helper, inlined, int32s_at, ints_at, singles_at
 from seq_gym.engine.book.codes import CLOCK_LOCAL, FREE, NO_ASK, NO_BID, ON_THE_WAY, WORKING
-from seq_gym.engine.book.features_fill import fill_probability, lots_ahead
-from seq_gym.engine.book.levels import lots_at
+from seq_gym.engine.book.features_fill import fill_probability, hopeless_lots
+from seq_gym.engine.book.levels import lots_at, lots_between
 from seq_gym.engine.book.money import known_row, worth
 from seq_gym.engine.book.tables import instrument, lane, order, position, row_at, tape
 from seq_gym.engine.codes import LIMIT
@@ -121,31 +121,37 @@ def _best_order(c: Any, e: int, side: int) -> int:
 
 
 @inlined
-def _displayed(env: Any, c: Any, state: Any, o: Any, row: int) -> tuple[float, float]:
-    """Return the lots displayed at an order's tick, and at better prices of its side.
+def _displayed(
+    env: Any, c: Any, state: Any, o: Any, row: int, hits: float, size: float
+) -> tuple[float, float]:
+    """Return the lots displayed at an order's tick, and at better prices as far as they matter.
 
     Most orders stand among the levels that are kept for the decision; others search histories.
     """
-    ticks, lots = int32s_at(env.top_ticks), ints_at(env.top_lots)
+    ticks, lots = int32s_at(env.top_ticks), singles_at(env.top_lots)
     first = (2 * state.cursor + (0 if o.side > 0 else 1)) * TOP_LEVELS
-    better = 0
+    better = 0.0
     for k in range(first, first + TOP_LEVELS):
         away = (o.local_tick - ticks[k]) * o.side
         if away >= 0:  # at the level, or between it and a better one
-            return float(lots[k] if away == 0 else 0), float(better)
-        better += lots[k]
+            return float(lots[k]) if away == 0 else 0.0, better
+        better += float(lots[k])
     t = tape(c, 0)
     there = lots_at(t, CLOCK_LOCAL, o.side, o.local_tick, row)
-    return float(there), float(lots_ahead(t, o.side, o.local_tick, row))
+    enough = hopeless_lots(hits, size, env.fill_horizon_s)
+    if env.sees_fills != 0 and better < enough:
+        beyond = ticks[first + TOP_LEVELS - 1] - o.side
+        left = enough - better
+        better += float(lots_between(t, CLOCK_LOCAL, o.side, beyond, o.local_tick, row, left))
+    return float(there), better
 
 
-@helper
-def _fill_chance(env: Any, state: Any, o: Any, before: float) -> float:
-    """Return the probability that an order with `before` lots before it is hit soon."""
+@inlined
+def _prints_ahead(env: Any, state: Any, side: int) -> tuple[float, float]:
+    """Return how many prints a second hit the orders of a side, and their mean lots."""
     rates = singles_at(env.rates)
     at = 3 * state.cursor
-    hits = rates[at + (1 if o.side > 0 else 0)]
-    return fill_probability(before, float(hits), float(rates[at + 2]), env.fill_horizon_s)
+    return float(rates[at + (1 if side > 0 else 0)]), float(rates[at + 2])
 
 
 @helper
@@ -165,12 +171,13 @@ def _write_order(env: Any, c: Any, e: int, state: Any, side: int, out: Any, at: 
     if best != NO_BID and best != NO_ASK:
         out[at + 1] = _slog(float((best - o.local_tick) * side), 8.0)
     out[at + 2] = _clip(o.local_leaves / env.max_units, 0.0, 2.0)
-    there, better = _displayed(env, c, state, o, row)
+    hits, size = _prints_ahead(env, state, side)
+    there, better = _displayed(env, c, state, o, row, hits, size)
     ahead = min(max(o.ahead, 0.0) / env.lot_units, there)
     if there > 0.0:
         out[at + 3] = ahead / there
     if env.sees_fills != 0:
-        out[at + 4] = _fill_chance(env, state, o, ahead + better)
+        out[at + 4] = fill_probability(ahead + better, hits, size, env.fill_horizon_s)
 
 
 @inlined

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import gammainc
 
 from seq_gym._jit import kernel
-from seq_gym.engine.book.codes import DEPTH
-from seq_gym.engine.book.features_fill import fill_probability, lots_ahead
-from seq_gym.engine.book.tables import tape_at
-from seq_gym.engine.book.tape import prepare_tape
+from seq_gym.engine.book.features_fill import fill_probability, hopeless_lots
 
 
 @given(
@@ -27,7 +24,7 @@ def test_it_is_the_regularised_incomplete_gamma(
     ahead: float, rate: float, lots: float, horizon: float
 ) -> None:
     truth = gammainc(1.0 + ahead / lots, rate * horizon)
-    assert fill_probability(ahead, rate, lots, horizon) == pytest.approx(truth, abs=2e-4)
+    assert fill_probability(ahead, rate, lots, horizon) == pytest.approx(truth, abs=5e-5)
 
 
 def test_it_is_the_share_of_drawn_futures_in_which_prints_reach_the_order() -> None:
@@ -59,20 +56,13 @@ def test_it_falls_with_the_queue_and_rises_with_time_and_never_leaves_the_unit_i
 
 
 @kernel
-def _ahead(tape: int, side: int, tick: int, row: int) -> int:
-    return lots_ahead(tape_at(tape, 0), side, tick, row)
+def _hopeless(rate: float, size: float, horizon_s: float) -> float:
+    return hopeless_lots(rate, size, horizon_s)
 
 
-def test_lots_ahead_are_those_displayed_at_better_prices() -> None:
-    rows = [(1, 100, 5), (1, 98, 7), (1, 97, 2), (-1, 102, 4), (-1, 103, 6), (1, 100, 0)]
-    side, tick, lots = (np.array(x, np.int64) for x in zip(*rows, strict=True))
-    ts = np.arange(1, 7)
-    tape = prepare_tape(
-        exch_ts=ts, local_ts=ts, kind=np.full(6, DEPTH, np.int8), side=side.astype(np.int8),
-        tick=tick, lots=lots,
-    )  # fmt: skip
-    at = tape.address
-    assert [_ahead(at, 1, tick, 4) for tick in (101, 100, 99, 97, 90)] == [0, 0, 5, 12, 14]
-    assert [_ahead(at, 1, tick, 5) for tick in (100, 98, 97)] == [0, 0, 7]
-    assert [_ahead(at, -1, tick, 5) for tick in (101, 102, 103, 110)] == [0, 0, 4, 10]
-    assert _ahead(at, -1, 200, 0) == 0  # no ask yet
+def test_an_order_behind_the_hopeless_lots_has_a_chance_below_one_in_a_million() -> None:
+    for expected in np.geomspace(1e-3, 1e4, 200):
+        lots = _hopeless(float(expected), 4.0, 1.0)
+        assert gammainc(lots / 4.0, expected) < 1e-6
+        assert fill_probability(lots, float(expected), 4.0, 1.0) == 0.0
+    assert _hopeless(0.0, 4.0, 1.0) == _hopeless(3.0, 0.0, 1.0) == 0.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seq_gym._jit import kernel
 from seq_gym.engine.book import codes
-from seq_gym.engine.book.levels import changed_after, lots_at, next_tick
+from seq_gym.engine.book.levels import changed_after, lots_at, lots_between, next_tick
 from seq_gym.engine.book.tables import tape_at
 from seq_gym.engine.book.tape import BookTape, prepare_tape
 from seq_gym.errors import ConfigError, MarketDataError
@@ -29,6 +29,13 @@ def _lots_at(tape: int, clock: int, side: int, tick: int, row: int) -> int:
 @kernel
 def _next_tick(tape: int, clock: int, side: int, tick: int, row: int) -> int:
     return next_tick(tape_at(tape, 0), clock, side, tick, row)
+
+
+@kernel
+def _lots_between(
+    tape: int, clock: int, side: int, first: int, tick: int, row: int, enough: float
+) -> int:
+    return lots_between(tape_at(tape, 0), clock, side, first, tick, row, enough)
 
 
 @kernel
@@ -121,6 +128,10 @@ def assert_matches_slow_book(tape: BookTape, events: list[Event], clock: int) ->
                     held = book.levels[which].get(at, 0)
                     assert _lots_at(address, clock, which, at, r) == held
                     assert _next_tick(address, clock, which, at, r) == book._beyond(which, at)
+                    asked = (address, clock, which, at, at - 5 * which, r)
+                    held = sum(book.levels[which].get(at - k * which, 0) for k in range(5))
+                    assert _lots_between(*asked, np.inf) == held
+                    assert min(3.0, held) <= _lots_between(*asked, 3.0) <= held
 
 
 def random_events(draw: Any) -> list[Event]:

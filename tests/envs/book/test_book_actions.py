@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import gammainc
 
 from seq_gym.engine.book import codes
+from seq_gym.engine.book.looking import read_levels
 from seq_gym.sandbox.book.session import BookSession
+from seq_gym.sandbox.book.tape import book_tape
 from tests.envs.book.worlds import SMALL, hand, make, own, sampled, still
 
 
@@ -160,6 +163,41 @@ def test_b5_the_queue_shown_is_what_the_agent_knows() -> None:
     last = next(q for q, t in zip(queue, at[1:], strict=False) if t == 400)
     assert last == pytest.approx(20 / 30)
     assert all(0.0 <= each["bid_fill"] <= 1.0 for each in told)
+
+
+def slow_queue(env: Any, offset: int) -> tuple[float, float]:
+    """Return bid_queue and bid_fill of the only bid, from the whole book that the agent knows."""
+    core, grid = env._core, env.settings.grid
+    cursor = int(core.states["cursor"][0])
+    order = core.batch.orders[0, 0]
+    bid = order[(order["local"] == codes.WORKING)][0]
+    ticks, lots = np.zeros(5_000, np.int64), np.zeros(5_000, np.int64)
+    row = int(core.batch.lanes["local_row"][0, 0]) - 1
+    count = read_levels(book_tape(SMALL).address, codes.CLOCK_LOCAL, 1, row, ticks, lots)
+    shown = dict(zip(ticks[:count].tolist(), lots[:count].tolist(), strict=True))
+    there = shown.get(int(bid["local_tick"]), 0)
+    ahead = min(max(float(bid["ahead"]), 0.0), there)
+    better = sum(held for tick, held in shown.items() if tick > bid["local_tick"])
+    hits, size = (float(x) for x in grid.rates[cursor, 1:])
+    fill = gammainc(1.0 + (ahead + better) / size, hits) if hits > 0.0 and size > 0.0 else 0.0
+    return (ahead / there if there else 0.0), float(fill)
+
+
+@pytest.mark.parametrize("offset", [0, 2, 30, 200])
+def test_the_queue_and_the_chance_of_a_fill_are_those_of_the_whole_book(offset: int) -> None:
+    env = make(action="order", order_sizes=[0.2], offsets_ticks=[offset], account="margin")
+    shown, _ = env.reset(seed=1)
+    seen = []
+    for _ in range(6):
+        shown = env.step(np.array([3, 0, 0]))[0]
+        told = own(env, shown)
+        if told["bid_working"]:
+            queue, fill = slow_queue(env.unwrapped, offset)
+            assert told["bid_queue"] == pytest.approx(queue, rel=1e-6)
+            assert told["bid_fill"] == pytest.approx(fill, abs=5e-5)
+            seen.append(told["bid_distance"])
+        env.step(np.array([1, 0, 0]))
+    assert len(seen) >= 3
 
 
 @pytest.mark.parametrize("fills", ["strict", "parity"])
