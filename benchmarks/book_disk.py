@@ -17,6 +17,7 @@ from benchmarks.book_feed import QUICK_ROWS, ROWS, tiled
 from benchmarks.measure import Row, Scale, Times, each, in_turn, seconds_of, skipped
 from seq_gym.market.book.events import BookEvents
 from seq_gym.market.book.load import load_book
+from seq_gym.market.book.store.memory import forget_memory
 from seq_gym.market.store import Store
 from tests.oracle.feed import to_events
 from tests.oracle.recordings import units_of
@@ -46,9 +47,14 @@ def _load_rows(events: BookEvents, scale: Scale) -> list[Row]:
             opened.elapse(0)  # it reads its file when time begins
             opened.close()
 
+        def fresh() -> None:
+            forget_memory()
+            load_book(folder / "store")
+
         works: Mapping[str, Work] = {
             "Parquet": lambda: load_book(folder / "store"),
             "hftbacktest": theirs,
+            "into fresh memory": fresh,
             "np.load": lambda: np.load(path)["data"],
         }
         elapsed = _timed(works, _elapsed, scale.rounds)
@@ -64,6 +70,10 @@ def _load_rows(events: BookEvents, scale: Scale) -> list[Row]:
             ratios=elapsed["hftbacktest"] / elapsed["Parquet"],
             note=f"elapsed, {each(elapsed, *works, unit='ms')}; "
             f"{sizes[0]:.1f} and {sizes[1]:.1f} bytes an event",
+        ),
+        Row(
+            name="10 the same, into fresh memory",
+            ratios=elapsed["hftbacktest"] / elapsed["into fresh memory"],
         ),
         Row(
             name="10 the same over np.load of the npz",

@@ -269,10 +269,12 @@ def test_a_manifest_that_was_changed_past_the_lock_is_refused(tmp_path, monkeypa
     store.write_candles([HALF], venue="v")
     (path,) = tmp_path.rglob("_manifest.json")
     write = LocalPlace.write_part
+    one_at_a_time = threading.Lock()  # parts are written by several threads
 
     def meddling(self, *args):
         write(self, *args)
-        path.write_text(path.read_text() + "\n")
+        with one_at_a_time:
+            path.write_text(path.read_text() + "\n")
 
     monkeypatch.setattr(LocalPlace, "write_part", meddling)
     with pytest.raises(MarketDataError, match=r"it changed\. Likely fix: import again"):

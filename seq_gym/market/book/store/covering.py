@@ -85,6 +85,8 @@ def cover_runs(runs: Sequence[BookRun]) -> Cover:
         filled = []
         for loss in run.losses:
             repaired = _repaired(loss, index, others)
+            if repaired is not None:
+                repaired = _first_known(loss, repaired, others)
             if repaired is not None and _is_unsaid(loss, repaired, others):
                 gaps |= {
                     Made(_GAP, block.exch_ts, block.local_ts, repaired.run, block.row)
@@ -165,6 +167,26 @@ def _repaired(loss: Lost, index: int, others: Sequence[_Stretch]) -> _Stretch | 
         and each.fills(each.known_ns, loss.to_ns)
     ]
     return min(found, key=lambda each: (each.known_ns, each.run), default=None)
+
+
+def _first_known(loss: Lost, repaired: _Stretch, others: Sequence[_Stretch]) -> _Stretch:
+    """Return the stretch at whose snapshot the book is known anew after a loss.
+
+    A run that takes over from another one's knowledge brings no news: its snapshot is left out.
+    """
+    while True:
+        before = [
+            each
+            for each in others
+            if each.known_ns is not None
+            and repaired.known_ns is not None
+            and loss.from_ns < each.first_ns
+            and each.known_ns < repaired.known_ns
+            and each.fills(repaired.known_ns, repaired.known_ns)
+        ]
+        if not before:
+            return repaired
+        repaired = min(before, key=lambda each: (each.known_ns, each.run))
 
 
 def _is_unsaid(loss: Lost, repaired: _Stretch, others: Sequence[_Stretch]) -> bool:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from seq_gym.errors import MarketDataError
 from seq_gym.market.book.integrity import COLUMNS
+from seq_gym.market.book.store.memory import new_columns
 from seq_gym.market.book.store.schema import Columns
 
 if TYPE_CHECKING:
@@ -112,19 +113,19 @@ def read_stretches(place: Place, stretches: Sequence[Stretch]) -> Columns:
     """
     import pyarrow as pa
 
-    rows = sum(stretch.rows for stretch in stretches)
-    columns: Columns = {name: np.empty(rows, dtype) for name, dtype in COLUMNS.items()}
+    columns = new_columns(sum(stretch.rows for stretch in stretches))
     pieces = deque(_pieces(stretches))
     filesystem = place.filesystem
     # One for each core that Arrow may use; afar, as many as may wait for an answer.
     most = pa.cpu_count() if _is_local(filesystem) else pa.io_thread_count()
-    count = min(most, len(pieces))
-    if count < 2:
-        faults = [_read(filesystem, pieces, columns)]
-    else:
-        with ThreadPoolExecutor(count, "seq_gym-book") as pool:
-            running = [pool.submit(_read, filesystem, pieces, columns) for _ in range(count)]
-        faults = [each.result() for each in running]
+    # This thread takes part: where no core is free, others would begin late.
+    helpers = min(most, len(pieces)) - 1
+    with ExitStack() as running:
+        asked = []
+        if helpers > 0:
+            pool = running.enter_context(ThreadPoolExecutor(helpers, "seq_gym-book"))
+            asked = [pool.submit(_read, filesystem, pieces, columns) for _ in range(helpers)]
+        faults = [_read(filesystem, pieces, columns), *(each.result() for each in asked)]
     found = [fault for fault in faults if fault is not None]
     if found:
         # Pieces are taken in their order: the first that is at fault was tried, whoever took it.

@@ -54,14 +54,15 @@ def long_recording(seed=1, steps=60):
 
 
 def books_of(events):
-    """After each message on the local clock: (update id, book, is it stale)."""
+    """After each instant of the local clock: (update id, book, is it stale)."""
     slow, told = handmade.SlowBook(), []
     names = ("kind", "side", "tick", "lots", "seq", "local_ts")
     rows = zip(*(getattr(events, name).tolist() for name in names), strict=True)
     rows = [row for row in rows if row[-1] >= 0 and row[0] != BookKind.TRADE]
     for index, (*row, seq, ts) in enumerate(rows):
         slow.apply(*row)
-        if index + 1 == len(rows) or rows[index + 1][4:] != (seq, ts):
+        # An instant is one: a snapshot that came late stands with what is replayed over it.
+        if index + 1 == len(rows) or rows[index + 1][5] != ts:
             sides = {side: dict(levels) for side, levels in slow.sides.items()}
             told.append((seq, sides, slow.is_stale))
     return told

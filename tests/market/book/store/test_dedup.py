@@ -84,6 +84,18 @@ def test_the_joined_book_is_the_true_one_wherever_it_is_not_stale(made):
                 assert not (inside and all(not a <= number < b for a, b in lost) and begun < number)
 
 
+def test_b10_a_loss_that_two_runs_fill_one_after_the_other_ends_at_the_snapshot_of_the_first():
+    truth = Truth(COUNT, 0)
+    lost, first, second = ((0, 4, ((1, 3),)), (1, 3, ()), (2, 4, ()))
+    books = [
+        truth.record(begin, end, lost=gone, seed=seed)
+        for seed, (begin, end, gone) in enumerate((lost, first, second))
+    ]
+    states = dict(venue_states(joined(books)))
+    for number in range(4):
+        assert states[START + number * STEP] == truth.states[number]
+
+
 @settings(max_examples=60)
 @given(recordings())
 def test_a_change_of_a_level_never_comes_before_an_earlier_one(made):
