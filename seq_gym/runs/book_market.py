@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from seq_gym.errors import ConfigError
+from seq_gym.market import FundingRates
 from seq_gym.market.book.events import BookData
 from seq_gym.market.book.load import load_book
 from seq_gym.market.store import store_of
-from seq_gym.runs.market import refuse_missing, split_names
-from seq_gym.times import NS_PER_S, format_time, parse_time
+from seq_gym.runs.market import files_by_symbol, refuse_missing, split_names
+from seq_gym.sandbox.book.funding import book_rates
+from seq_gym.times import NS_PER_S, format_time, parse_interval, parse_time
 
-__all__ = ["BOOK_DATA_FIELDS", "BookChoice", "describe_books", "has_books", "load_books"]
+__all__ = [
+    "BOOK_DATA_FIELDS",
+    "BookChoice",
+    "check_decisions",
+    "check_steps",
+    "decision_arguments",
+    "describe_books",
+    "has_books",
+    "load_book_rates",
+    "load_books",
+]
 
-BOOK_DATA_FIELDS: Final = ("data", "symbols", "venues", "start", "end", "fix_clock")
+BOOK_DATA_FIELDS: Final = (
+    "data",
+    "symbols",
+    "venues",
+    "start",
+    "end",
+    "funding",
+    "tick",
+    "lot",
+    "fix_clock",
+    "shift_ns",
+)
 """Fields of a BookChoice that say which data it is, in order."""
 
 SYNTHETIC_SECONDS: Final = 1_800.0
@@ -43,9 +68,18 @@ class BookChoice:
     """First instant of the data."""
     end: str | None = None
     """Last instant of the data; a date includes that day."""
+    funding: tuple[str, ...] | None = None
+    """Funding rates of perpetuals, SYMBOL=FILE or SYMBOL@VENUE=FILE each; by default those of the
+    store. Margin accounts pay them."""
+    tick: float | None = None
+    """Price step of recordings of books; by default what they tell or show."""
+    lot: float | None = None
+    """Quantity step of recordings of books; by default what they tell or show."""
     fix_clock: bool = False
     """Shift the clock of recordings of books by the least that puts no event before the venue sent
     it."""
+    shift_ns: int | None = None
+    """Shift that clock by this many nanoseconds instead."""
     scan_buffer_secs: int = 3_600
     """How far beyond the window the dates of a store of books are looked through for rows that were
     written late."""
@@ -64,6 +98,63 @@ class BookChoice:
                 raise ConfigError(f"{name}: {error}") from None
         if self.scan_buffer_secs < 0:
             raise ConfigError(f"scan_buffer_secs must be at least 0; was {self.scan_buffer_secs}.")
+        check_steps(tick=self.tick, lot=self.lot)
+        _ = self.funding_files
+
+    @property
+    def funding_files(self) -> dict[str, str]:
+        """The files of funding rates by symbol.
+
+        Raises:
+            ConfigError: One is not SYMBOL=FILE.
+        """
+        return files_by_symbol("funding", self.funding or ())
+
+
+def check_steps(**steps: float | None) -> None:
+    """Refuse steps of prices and quantities that are none.
+
+    Raises:
+        ConfigError: One is not above 0; names it.
+    """
+    for name, step in steps.items():
+        if step is not None and not 0.0 < step < math.inf:
+            raise ConfigError(f"{name} must be a number above 0, such as 0.01; was {step!r}.")
+
+
+def check_decisions(config: Any, *spans: str) -> None:
+    """Refuse fields of a config that are no lengths of time, or no number of events.
+
+    Args:
+        config: A config with `decide_every` and `decide_every_events`.
+        spans: Other fields that are lengths of time, or None.
+
+    Raises:
+        ConfigError: One is not; names it.
+    """
+    for name in ("decide_every", *spans):
+        value = getattr(config, name)
+        try:
+            if value is not None:
+                parse_interval(value)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
+    events = config.decide_every_events
+    if events is not None and events < 1:
+        raise ConfigError(f"decide_every_events must be at least 1; was {events}.")
+    usual = next(each.default for each in fields(config) if each.name == "decide_every")
+    if events is not None and config.decide_every != usual:
+        raise ConfigError(
+            f"decide_every must be left out with decide_every_events={events}, which decides by "
+            f"events; was {config.decide_every!r}. Likely fix: give one of them."
+        )
+
+
+def decision_arguments(config: Any) -> dict[str, Any]:
+    """Return what an environment is told of when it decides: one of the two ways."""
+    if config.decide_every_events is None:
+        return {"decide_every": config.decide_every}
+    return {"decide_every_events": config.decide_every_events}
 
 
 def load_books(config: BookChoice, seed: int) -> BookData:
@@ -86,8 +177,27 @@ def load_books(config: BookChoice, seed: int) -> BookData:
         end=config.end,
         scan_buffer_secs=config.scan_buffer_secs,
         dedup=not config.no_dedup,
+        tick=config.tick,
+        lot=config.lot,
         fix_clock=config.fix_clock,
+        shift_ns=config.shift_ns,
     )
+
+
+def load_book_rates(config: BookChoice, books: BookData) -> dict[str, FundingRates]:
+    """Return the funding rates of a run by "SYMBOL@venue": those of its files, else of its store.
+
+    Args:
+        config: The run.
+        books: Its data.
+
+    Raises:
+        ConfigError: A file is not there; UnknownName where its symbol is none of the books'.
+        MarketDataError: A file breaks a rule.
+    """
+    refuse_missing("funding", config.funding_files.values())
+    store = store_of(config.data[0]) if len(config.data) == 1 else None
+    return book_rates(books, config.funding_files, store)
 
 
 def has_books(data: tuple[str, ...]) -> bool:
@@ -112,8 +222,14 @@ def has_books(data: tuple[str, ...]) -> bool:
     return bool(found) and is_recording(found[0])
 
 
-def describe_books(books: BookData, source: str) -> dict[str, Any]:
-    """Return what a manifest says of books."""
+def describe_books(
+    books: BookData, source: str, rates: Mapping[str, FundingRates] | None = None
+) -> dict[str, Any]:
+    """Return what a manifest says of books, and of their funding rates by "SYMBOL@venue"."""
+    funding = {}
+    for name, each in (rates or {}).items():
+        digest = hashlib.sha256(each.time_ns.tobytes() + each.rate.tobytes())
+        funding[name] = {"stamps": len(each.time_ns), "fingerprint": digest.hexdigest()}
     return {
         "source": source,
         "fingerprint": books.fingerprint,
@@ -122,14 +238,16 @@ def describe_books(books: BookData, source: str) -> dict[str, Any]:
         "start": format_time(books.start_ns),
         "end": format_time(books.end_ns),
         "rows": sum(book.num_events for book in books.books),
+        "funding": funding,
     }
 
 
 def _synthetic(config: BookChoice, seed: int) -> BookData:
     from seq_gym.market.book.synthetic import synthetic_books
 
-    if config.fix_clock:
-        raise ConfigError("fix_clock must be left out without data, which it belongs to.")
+    for name in ("tick", "lot", "fix_clock", "shift_ns"):
+        if getattr(config, name) not in (None, False):
+            raise ConfigError(f"{name} must be left out without data, which it belongs to.")
     seconds = SYNTHETIC_SECONDS
     wanted: dict[str, Any] = {} if config.start is None else {"start": config.start}
     if config.end is not None:

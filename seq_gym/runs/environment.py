@@ -14,6 +14,7 @@ from seq_gym.sandbox.params import RiskProfile, SandboxParams
 
 __all__ = [
     "book_env_id",
+    "book_env_physics",
     "check_env",
     "env_id",
     "is_book_env",
@@ -32,6 +33,7 @@ _ARGUMENTS_OF_THE_RUN = (
     "episode_steps",
     "candles_per_step",
     "venue",
+    "funding",
     "decide_every",
     "decide_every_events",
     "render_mode",
@@ -83,6 +85,25 @@ def book_env_id(name: str | None) -> str:
         check_env(name)
         raise ConfigError(f"env {name!r} trades on candles; this run has recorded books.")
     return _full(name)
+
+
+def book_env_physics(name: str | None) -> BookParams:
+    """Return the physics that an environment over books has by itself, where nothing is said.
+
+    Args:
+        name: Its id, with or without its namespace; None: BookTrading-v0.
+
+    Raises:
+        ConfigError: It trades on candles.
+        UnknownName: There is none of that name.
+    """
+    from seq_gym.envs.book.parent import EXECUTION_TASK
+    from seq_gym.envs.book.physics import read_physics
+    from seq_gym.envs.book.quoting import MARKET_MAKING
+    from seq_gym.envs.book.trading import BOOK_TRADING
+
+    tasks = {_full(each.name): each for each in (BOOK_TRADING, MARKET_MAKING, EXECUTION_TASK)}
+    return read_physics({}, tasks[book_env_id(name)].defaults, ())
 
 
 def check_env(name: str) -> None:

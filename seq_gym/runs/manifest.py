@@ -20,7 +20,6 @@ __all__ = [
     "PHYSICS_VERSION",
     "describe_candles",
     "folder_name",
-    "make_record",
     "record_of",
     "utc_now",
 ]
@@ -43,37 +42,6 @@ def folder_name(now: dt.datetime, env: str, agents: Sequence[str], seed: int, di
     more = f"+{len(agents) - 1}" if len(agents) > 1 else ""
     agent = re.sub(r"[^A-Za-z0-9_.]+", "-", agents[0] if agents else "none").strip("-.")
     return f"{now:%Y%m%dT%H%M%SZ}-{env.rpartition('/')[2]}-{agent}{more}-s{seed}-{digest}"
-
-
-def make_record(
-    series: CandleSeries,
-    *,
-    source: str,
-    seed: int,
-    command: Sequence[str],
-    now: dt.datetime,
-    digest: str,
-    libraries: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return what the manifest of a run on candles says, plain values only.
-
-    Args:
-        series: The data of the run.
-        source: Where it came from, in words.
-        seed: Seed of the run.
-        command: What started it.
-        now: When.
-        digest: Hash of the config.
-        libraries: Distributions whose versions count beside those of the package.
-    """
-    return record_of(
-        describe_candles(series, source),
-        seed=seed,
-        command=command,
-        now=now,
-        digest=digest,
-        libraries=libraries,
-    )
 
 
 def describe_candles(series: CandleSeries, source: str) -> dict[str, Any]:

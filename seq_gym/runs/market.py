@@ -16,6 +16,7 @@ from seq_gym.times import parse_interval, parse_time
 __all__ = [
     "DATA_FIELDS",
     "MarketChoice",
+    "files_by_symbol",
     "load_market",
     "refuse_missing",
     "source_of",
@@ -81,7 +82,7 @@ class MarketChoice:
         Raises:
             ConfigError: One is not SYMBOL=FILE.
         """
-        return _files_by_symbol("funding", self.funding or ())
+        return files_by_symbol("funding", self.funding or ())
 
     @property
     def mark_files(self) -> dict[str, str]:
@@ -90,7 +91,7 @@ class MarketChoice:
         Raises:
             ConfigError: One is not SYMBOL=FILE.
         """
-        return _files_by_symbol("mark", self.mark or ())
+        return files_by_symbol("mark", self.mark or ())
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -198,7 +199,16 @@ def _synthetic(config: MarketChoice, seed: int) -> CandleSeries:
     )
 
 
-def _files_by_symbol(name: str, given: Sequence[str]) -> dict[str, str]:
+def files_by_symbol(name: str, given: Sequence[str]) -> dict[str, str]:
+    """Return the files of a field by symbol.
+
+    Args:
+        name: The field.
+        given: SYMBOL=FILE each.
+
+    Raises:
+        ConfigError: One is not.
+    """
     files = {}
     for each in given:
         symbol, _, file = (part.strip() for part in each.partition("="))

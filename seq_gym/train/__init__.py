@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from seq_gym.errors import MissingExtra
 from seq_gym.train.cli import main
-from seq_gym.train.settings import NetworkConfig, NormalizeConfig, TrainConfig, ValidationConfig
+from seq_gym.train.sections import (
+    BookValidationConfig,
+    NetworkConfig,
+    NormalizeConfig,
+    ValidationConfig,
+)
+from seq_gym.train.settings import TrainBookConfig, TrainConfig
 
 if TYPE_CHECKING:
     from seq_gym.train.extractors import WindowExtractor, attach, extractor_arguments
@@ -19,9 +25,11 @@ if TYPE_CHECKING:
     from seq_gym.train.vec_env import SB3VecEnv, make_vec_env
 
 __all__ = [
+    "BookValidationConfig",
     "NetworkConfig",
     "NormalizeConfig",
     "SB3VecEnv",
+    "TrainBookConfig",
     "TrainConfig",
     "TrainResult",
     "ValidationConfig",

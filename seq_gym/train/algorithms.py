@@ -16,7 +16,17 @@ from typing import Any, Literal
 
 from seq_gym.errors import ConfigError, MissingExtra, UnknownName
 
-__all__ = ["ALGORITHMS", "Algorithm", "AlgorithmName", "check_action", "check_settings"]
+__all__ = [
+    "ALGORITHMS",
+    "BOOK_ACTIONS",
+    "CANDLE_ACTIONS",
+    "Algorithm",
+    "AlgorithmName",
+    "actions_of",
+    "check_action",
+    "check_settings",
+    "fitting_actions",
+]
 
 AlgorithmName = Literal["ppo", "a2c", "dqn", "sac", "maskable_ppo"]
 
@@ -80,7 +90,7 @@ class Algorithm:
     Attributes:
         module: Where its class is.
         name: Name of the class.
-        actions: Kinds of action it can take.
+        spaces: Names of the spaces whose actions it can take.
         settings: Arguments of the class that a config may set.
         defaults: Our values of some of them.
         on_policy: Whether it learns from rollouts alone, without a replay buffer.
@@ -88,7 +98,7 @@ class Algorithm:
 
     module: str
     name: str
-    actions: tuple[str, ...]
+    spaces: tuple[str, ...]
     settings: tuple[str, ...]
     defaults: Mapping[str, Any]
     on_policy: bool = True
@@ -105,8 +115,24 @@ class Algorithm:
             raise MissingExtra(self.module, "train") from error
 
 
-_ALL = ("discrete", "ladder", "continuous", "weights", "order")
-_CHOICES = ("discrete", "ladder")
+CANDLE_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "discrete": "Discrete",
+        "ladder": "Discrete",
+        "continuous": "Box",
+        "weights": "Box",
+        "order": "MultiDiscrete",
+    }
+)
+BOOK_ACTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "BookTrading-v0": {"target": "Box", "discrete": "Discrete", "order": "MultiDiscrete"},
+        "MarketMaking-v0": {"continuous": "Box", "discrete": "MultiDiscrete"},
+        "Execution-v0": {"continuous": "Box", "discrete": "Discrete"},
+    }
+)
+"""Kinds of action of the environments, each with its space; the default is the first."""
+
 _PPO_DEFAULTS = MappingProxyType(
     {
         "learning_rate": 3e-4,
@@ -125,14 +151,14 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
         "ppo": Algorithm(
             module="stable_baselines3",
             name="PPO",
-            actions=_ALL,
+            spaces=("Discrete", "Box", "MultiDiscrete"),
             settings=_PPO,
             defaults=_PPO_DEFAULTS,
         ),
         "a2c": Algorithm(
             module="stable_baselines3",
             name="A2C",
-            actions=_ALL,
+            spaces=("Discrete", "Box", "MultiDiscrete"),
             settings=(*_ON_POLICY, "rms_prop_eps", "use_rms_prop"),
             defaults=MappingProxyType(
                 {"learning_rate": 7e-4, "n_steps": 16, "gamma": 0.99, "gae_lambda": 0.95}
@@ -141,7 +167,7 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
         "dqn": Algorithm(
             module="stable_baselines3",
             name="DQN",
-            actions=_CHOICES,
+            spaces=("Discrete",),
             settings=_DQN,
             defaults=MappingProxyType(
                 {
@@ -161,7 +187,7 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
         "sac": Algorithm(
             module="stable_baselines3",
             name="SAC",
-            actions=("continuous", "weights"),
+            spaces=("Box",),
             settings=(*_OFF_POLICY, "ent_coef", "target_entropy"),
             defaults=MappingProxyType(
                 {
@@ -179,7 +205,7 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
         "maskable_ppo": Algorithm(
             module="sb3_contrib",
             name="MaskablePPO",
-            actions=("discrete", "ladder", "order"),
+            spaces=("Discrete", "MultiDiscrete"),
             settings=_PPO,
             defaults=_PPO_DEFAULTS,
         ),
@@ -211,17 +237,42 @@ def check_settings(algo: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**ALGORITHMS[algo].defaults, **given}
 
 
-def check_action(algo: str, action: str) -> None:
+def actions_of(env: str | None) -> Mapping[str, str]:
+    """Return the kinds of action of an environment with their spaces, its default first.
+
+    Args:
+        env: Its id, with or without its namespace; None: one over candles.
+    """
+    return BOOK_ACTIONS.get(str(env).rpartition("/")[2], CANDLE_ACTIONS)
+
+
+def fitting_actions(algo: str, env: str | None = None) -> list[str]:
+    """Return the kinds of action of an environment that an algorithm can take."""
+    spaces = ALGORITHMS[algo].spaces
+    return [action for action, space in actions_of(env).items() if space in spaces]
+
+
+def check_action(algo: str, action: str, env: str | None = None) -> None:
     """Refuse an action that an algorithm cannot take.
+
+    Args:
+        algo: Name of the algorithm.
+        action: Kind of the action.
+        env: Id of the environment; None: one over candles.
 
     Raises:
         ConfigError: It cannot; names the algorithms that can, and the actions that fit.
     """
-    fitting = ALGORITHMS[algo].actions
+    fitting = fitting_actions(algo, env)
     if action in fitting:
         return
-    others = [name for name, each in ALGORITHMS.items() if action in each.actions]
+    others = " or ".join(name for name in ALGORITHMS if action in fitting_actions(name, env))
+    if not fitting:
+        raise ConfigError(
+            f"env must have an action that {algo} can take; {env} has none. Likely fix: train it "
+            f"with {others}."
+        )
     raise ConfigError(
         f"action must be one that {algo} can take ({', '.join(fitting)}); was {action!r}. "
-        f"Likely fix: action={fitting[0]!r}, or train it with {' or '.join(others)}."
+        f"Likely fix: action={fitting[0]!r}, or train it with {others}."
     )

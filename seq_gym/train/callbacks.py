@@ -23,10 +23,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from seq_gym.train.folder import RunFolder
 from seq_gym.train.log import RunLog
-from seq_gym.train.settings import TrainConfig
+from seq_gym.train.settings import AnyTrainConfig
 from seq_gym.train.state import save_checkpoint
 from seq_gym.train.validation import is_better, validate
-from seq_gym.train.vec_env import EPISODE_FIGURES, SB3VecEnv
+from seq_gym.train.vec_env import SB3VecEnv
 
 __all__ = [
     "Interrupts",
@@ -141,7 +141,7 @@ class RunCallback(BaseCallback):
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: AnyTrainConfig,
         folder: RunFolder,
         env: SB3VecEnv,
         log: RunLog,
@@ -171,11 +171,11 @@ class RunCallback(BaseCallback):
         if dones.any():
             infos = self.locals["infos"]
             ended = (infos[e] for e in np.flatnonzero(dones).tolist())
-            self._recent.extend(tuple(info[name] for name in EPISODE_FIGURES) for info in ended)
+            self._recent.extend(tuple(info[name] for name in self._env.figures) for info in ended)
         return True
 
     def _on_rollout_end(self) -> None:
-        for name, values in zip(EPISODE_FIGURES, np.array(self._recent).T, strict=False):
+        for name, values in zip(self._env.figures, np.array(self._recent).T, strict=False):
             if not np.isnan(values).all():
                 self.logger.record(f"rollout/{name}", float(np.nanmean(values)))
 

@@ -14,22 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq_gym.config import load_config, with_overrides
+from seq_gym.config import OpenTables, config_from_mapping, load_config, with_overrides
 from seq_gym.console import option, options_class, parse, refuse_unknown_options, say
 from seq_gym.errors import ConfigError, MissingExtra, SeqGymError
-from seq_gym.runs.environment import known_env_settings
-from seq_gym.train.algorithms import ALGORITHMS
-from seq_gym.train.settings import TrainConfig, ValidationConfig
+from seq_gym.runs.environment import known_book_settings, known_env_settings
+from seq_gym.train.algorithms import ALGORITHMS, actions_of, fitting_actions
+from seq_gym.train.sections import BookValidationConfig, ValidationConfig
+from seq_gym.train.settings import AnyTrainConfig, TrainBookConfig, TrainConfig, config_kind
 
 __all__ = ["main", "read_command_line"]
 
 INTERRUPTED = 130
 QUIET_S = 10.0
 
+_Unit = tuple[str, float]
+_PERCENT: _Unit = ("%", 100.0)
+# Minutes of a book move an account by basis points.
+_RETURN_UNITS: dict[type, _Unit] = {TrainConfig: _PERCENT, TrainBookConfig: ("bps", 10_000.0)}
+
 _DOCS = {
     "config": "TOML file of the whole run; by default a small run on the synthetic market.",
-    "set": "key=value, repeatable: any field, such as total_steps=200000, n_steps=128, "
-    "look_back=60, taker_fee_frac=0.0005 or validation.every=50000.",
+    "set": "key=value, repeatable: any field, such as env=MarketMaking-v0, data=FILE, "
+    "total_steps=200000, n_steps=128, look_back=60, taker_fee_frac=0.0005 or "
+    "validation.every=50000.",
     "resume": "Run folder to go on with; --set total_steps=... makes the run longer.",
 }
 
@@ -38,8 +45,16 @@ _DOCS = {
 class Request:
     """What a command line asks for."""
 
-    config: TrainConfig
+    config: AnyTrainConfig
     resume: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What of a run says whether it is on candles or on books."""
+
+    env: str | None = None
+    data: tuple[str, ...] = ()
 
 
 def main(algo: str, arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +70,7 @@ def main(algo: str, arguments: Sequence[str] | None = None) -> int:
         asked = read_command_line(algo, given)
         run = _needed_libraries()
         command = [*program.split(), *given]
-        with _progress() as progress:
+        with _progress(_RETURN_UNITS[type(asked.config)]) as progress:
             if asked.resume is None:
                 result = run.train(asked.config, progress, command=command)
             else:
@@ -92,11 +107,8 @@ def read_command_line(algo: str, arguments: Sequence[str]) -> Request:
         ]
     )
     refuse_unknown_options(arguments, ["set", "resume"], program)
-    options: Any = parse(schema, arguments, program, f"Train {algo} on candles.")
-    known = {
-        "env_settings": known_env_settings(),
-        "hyperparameters": dict.fromkeys(ALGORITHMS[algo].settings),
-    }
+    about = f"Train {algo} on candles or, where env is one over books or data is one, on a book."
+    options: Any = parse(schema, arguments, program, about)
     folder = None if options.resume is None else Path(options.resume)
     if folder is not None and options.config:
         raise ConfigError(
@@ -105,23 +117,42 @@ def read_command_line(algo: str, arguments: Sequence[str]) -> Request:
         )
     # Only what an extra brings knows how a run folder is read.
     path = options.config if folder is None else _config_of(folder)
-    base = TrainConfig(algo=algo)  # type: ignore[arg-type]
+    top = _top_of(path) if path else {}
     if path:
         # Before its keys are looked at: those of another algorithm are all unknown here.
-        _refuse_other_algorithm(path, _algorithm_of(path), algo)
-    config = load_config(TrainConfig, path, base=base, known=known) if path else _small(algo)
+        _refuse_other_algorithm(path, top.get("algo"), algo)
+    said = _said(top, options.set)
+    kind = config_kind(said.env, said.data)
+    is_book = kind is TrainBookConfig
+    known: OpenTables = {
+        "env_settings": known_book_settings() if is_book else known_env_settings(),
+        "hyperparameters": dict.fromkeys(ALGORITHMS[algo].settings),
+    }
+    base = kind(algo=algo, env=said.env)  # type: ignore[arg-type]
+    config: AnyTrainConfig = _small_on_book(algo, said.env) if is_book else _small_on_candles(algo)
+    if path:
+        config = load_config(kind, path, base=base, known=known)
     config = with_overrides(config, options.set, known=known)
     _refuse_other_algorithm("--set algo", config.algo, algo)
     return Request(config, folder)
 
 
-def _algorithm_of(path: str) -> str | None:
-    """Return which algorithm a config names; None where none can be read, which is told later."""
+def _top_of(path: str) -> dict[str, Any]:
+    """Return what a file says outside of its sections; what is wrong with it is told later."""
     try:
         with Path(path).open("rb") as file:
-            return tomllib.load(file).get("algo")
+            read = tomllib.load(file)
     except (OSError, ValueError):
-        return None
+        return {}
+    return {key: value for key, value in read.items() if not isinstance(value, dict)}
+
+
+def _said(top: dict[str, Any], overrides: Sequence[str]) -> _Said:
+    """Return what a file and then the overrides say of environment and data."""
+    names = ("env", "data")
+    of_file = {name: top[name] for name in names if name in top}
+    chosen = [each for each in overrides if each.partition("=")[0].strip() in names]
+    return with_overrides(config_from_mapping(_Said, of_file), chosen)
 
 
 def _refuse_other_algorithm(source: str, found: str | None, algo: str) -> None:
@@ -132,16 +163,35 @@ def _refuse_other_algorithm(source: str, found: str | None, algo: str) -> None:
         )
 
 
-def _small(algo: str) -> TrainConfig:
+def _action(algo: str, env: str | None) -> dict[str, Any]:
+    """Return the argument that gives an environment an action that the algorithm can take."""
+    fitting = fitting_actions(algo, env)
+    # Masks are for orders, the last of them.
+    usual = fitting[-1 if algo == "maskable_ppo" else 0] if fitting else None
+    return {} if usual in (None, next(iter(actions_of(env)))) else {"action": usual}
+
+
+def _small_on_candles(algo: str) -> TrainConfig:
     """Return a small run on the synthetic market, with an action that the algorithm can take."""
-    fitting = ALGORITHMS[algo].actions
-    usual = {"maskable_ppo": "order"}.get(algo, fitting[0])
     return TrainConfig(
         algo=algo,  # type: ignore[arg-type]
         symbols=("BTCUSDT",),
         total_steps=200_000,
-        env_settings={} if usual == "discrete" else {"action": usual},
+        env_settings=_action(algo, None),
         validation=ValidationConfig(every=50_000),
+    )
+
+
+def _small_on_book(algo: str, env: str | None) -> TrainBookConfig:
+    """Return a small run on a book, the synthetic one where no data is named."""
+    return TrainBookConfig(
+        algo=algo,  # type: ignore[arg-type]
+        env=env or "BookTrading-v0",
+        total_steps=200_000,
+        num_envs=128,
+        episode_steps=300,
+        env_settings=_action(algo, env or "BookTrading-v0"),
+        validation=BookValidationConfig(every=50_000),
     )
 
 
@@ -170,10 +220,14 @@ def _needed_libraries() -> Any:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
-    """Show a bar where a person watches, else a line now and then."""
+def _progress(unit: _Unit = _PERCENT) -> Iterator[Callable[[Any], None]]:
+    """Show a bar where a person watches, else a line now and then.
+
+    Args:
+        unit: In which returns are shown, and how many of it are 1.
+    """
     if not sys.stderr.isatty():
-        yield _line_by_line()
+        yield _line_by_line(unit)
         return
     from tqdm import tqdm
 
@@ -185,13 +239,13 @@ def _progress() -> Iterator[Callable[[Any], None]]:
                 # A resumed run has not done these now: they are no part of its speed.
                 bar.initial = bar.n = bar.last_print_n = progress.steps
             if progress.figures:
-                bar.set_postfix_str(_brief(progress), refresh=False)
+                bar.set_postfix_str(_brief(progress, unit), refresh=False)
             bar.update(progress.steps - bar.n)
 
         yield show
 
 
-def _line_by_line() -> Callable[[Any], None]:
+def _line_by_line(unit: _Unit) -> Callable[[Any], None]:
     last_left = [float("inf")]
 
     def show(progress: Any) -> None:
@@ -200,7 +254,7 @@ def _line_by_line() -> Callable[[Any], None]:
             return
         last_left[0] = progress.seconds_left
         percent = 100 * min(progress.steps / progress.total, 1.0)
-        told = f" · {_brief(progress)}" if progress.validated else ""
+        told = f" · {_brief(progress, unit)}" if progress.validated else ""
         say(
             f"{progress.steps:>11,} steps ({percent:3.0f} %) · {progress.steps_per_s:,.0f}/s · "
             f"{progress.seconds_left:,.0f} s left{told}"
@@ -209,16 +263,27 @@ def _line_by_line() -> Callable[[Any], None]:
     return show
 
 
-def _brief(progress: Any) -> str:
+def _brief(progress: Any, unit: _Unit) -> str:
     figures = progress.figures
     best = " (best)" if progress.is_best else ""
+    name, scale = unit
+    if "shortfall_bps" in figures:
+        return (
+            f"validation shortfall {figures['shortfall_bps']:+.2f} bps, "
+            f"filled {100 * figures['filled_frac']:.0f} %{best}"
+        )
+    # A Sharpe ratio of tenths of a second is large and says little.
+    is_candle = unit is _PERCENT
+    other = (
+        f"Sharpe {figures['sharpe_ratio']:.2f}" if is_candle else f"reward {figures['reward']:.4g}"
+    )
     return (
-        f"validation return {100 * figures['total_return_frac']:+.2f} %, "
-        f"Sharpe {figures['sharpe_ratio']:.2f}, trades {figures['trades']:.0f}{best}"
+        f"validation return {scale * figures['total_return_frac']:+.2f} {name}, {other}, "
+        f"trades {figures['trades']:.0f}{best}"
     )
 
 
-def _told(result: Any, config: TrainConfig) -> str:
+def _told(result: Any, config: AnyTrainConfig) -> str:
     metric = config.validation.metric
     lines = [
         f"{result.steps:,} steps, {result.state}.",

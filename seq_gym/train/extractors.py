@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal, cast, get_args
 
+from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.numbers import check_whole
 from seq_gym.envs.settings import EnvSettings
 from seq_gym.errors import ConfigError, MissingExtra, UnknownName
@@ -112,7 +113,7 @@ class WindowExtractor(BaseFeaturesExtractor):
         if self._kind == "index":
             return self.market.gather(observations["index"][:, 0], observations["portfolio"])
         parts = [observations[each.key].flatten(1) for each in self.market.layouts]
-        return th.cat([*parts, observations["portfolio"]], dim=1)
+        return th.cat([*parts, observations[self.market.rest]], dim=1)
 
     def forward(self, observations: Any) -> th.Tensor:
         """Return float32 [N, features_dim]."""
@@ -140,7 +141,7 @@ def _kind_of(space: Any, market: MarketWindows) -> str:
     if set(parts) == {"index", "portfolio"}:
         return "index"
     wanted = {each.key: (each.look_back, each.row_floats) for each in market.layouts}
-    if {key: part.shape for key, part in parts.items() if key != "portfolio"} != wanted:
+    if {key: part.shape for key, part in parts.items() if key != market.rest} != wanted:
         raise ConfigError(f"observation_space must have the windows {wanted}; was {space}.")
     return "dict"
 
@@ -148,7 +149,7 @@ def _kind_of(space: Any, market: MarketWindows) -> str:
 # ---------------------------------------------------------------------- environments and models
 
 
-def settings_of(env: Any) -> EnvSettings:
+def settings_of(env: Any) -> EnvSettings | BookEnvSettings:
     """Return the settings of an environment of ours, single, batch or behind SB3's wrappers.
 
     Raises:
@@ -156,10 +157,10 @@ def settings_of(env: Any) -> EnvSettings:
     """
     inner = env
     while inner is not None:
-        if isinstance(inner, EnvSettings):
+        if isinstance(inner, EnvSettings | BookEnvSettings):
             return inner
         found = getattr(inner, "settings", None)
-        if isinstance(found, EnvSettings):
+        if isinstance(found, EnvSettings | BookEnvSettings):
             return found
         many = getattr(inner, "envs", None)
         inner = many[0] if many else _inside(inner)
@@ -246,7 +247,9 @@ def attached(model: Any, env: Any) -> Iterator[None]:
         ConfigError: As `attach` does.
     """
     own = _markets(model)
-    before = [MarketWindows(each.layouts, each.portfolio_floats, each.matrices) for each in own]
+    before = [
+        MarketWindows(each.layouts, each.portfolio_floats, each.matrices, each.rest) for each in own
+    ]
     attach(model, env)
     try:
         yield

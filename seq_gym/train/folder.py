@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq_gym.config import config_hash, config_to_dict, config_to_toml, load_config
+from seq_gym.config import config_hash, config_to_toml, load_config
 from seq_gym.errors import ConfigError
 from seq_gym.runs.folder import move, new_scratch, read_json, write_atomically, write_json
-from seq_gym.runs.manifest import folder_name, make_record, utc_now
-from seq_gym.runs.market import DATA_FIELDS
-from seq_gym.times import format_time
-from seq_gym.train.market import Ranges, nominal
-from seq_gym.train.settings import NUMBERS_LEFT_OUT, TrainConfig
+from seq_gym.runs.manifest import folder_name, record_of, utc_now
+from seq_gym.train.ranges import Ranges
+from seq_gym.train.settings import NUMBERS_LEFT_OUT, AnyTrainConfig, config_kind
 
 __all__ = ["LOADER", "RunFolder", "check_hash", "file_hash"]
 
@@ -54,7 +52,7 @@ class RunFolder:
     @classmethod
     def create(
         cls,
-        config: TrainConfig,
+        config: AnyTrainConfig,
         ranges: Ranges,
         specification: Mapping[str, Any],
         command: Sequence[str],
@@ -67,9 +65,8 @@ class RunFolder:
         now, digest = utc_now(), config_hash(config, leave_out=NUMBERS_LEFT_OUT)
         root = Path(config.out)
         scratch = cls(new_scratch(root))
-        record = make_record(
-            ranges.series,
-            source=ranges.source,
+        record = record_of(
+            ranges.data_record(),
             seed=config.seed,
             command=command,
             now=now,
@@ -88,7 +85,7 @@ class RunFolder:
             "env": ranges.env,
             "splits": ranges.described(),
             "specification": dict(specification),
-            "evaluate": _evaluate_settings(config, ranges),
+            "evaluate": ranges.evaluate_settings(),
             "state": "running",
             "files": files,
         }
@@ -118,9 +115,10 @@ class RunFolder:
         """Read the manifest."""
         return read_json(self.path / "manifest.json")
 
-    def config(self) -> TrainConfig:
+    def config(self) -> AnyTrainConfig:
         """Read the config."""
-        return load_config(TrainConfig, self.path / "config.toml")
+        kind = config_kind(str(self.manifest()["env"]), ())
+        return load_config(kind, self.path / "config.toml")
 
     def scaling(self) -> dict[str, Any] | None:
         """Read the statistics of the features, where they are scaled."""
@@ -130,7 +128,7 @@ class RunFolder:
         check_hash(path, self.manifest()["files"].get(path.name, ""))
         return read_json(path)
 
-    def write_config(self, config: TrainConfig, ranges: Ranges, command: Sequence[str]) -> None:
+    def write_config(self, config: AnyTrainConfig, ranges: Ranges, command: Sequence[str]) -> None:
         """Write the resolved config; its head says which range is for what."""
         lines = [" ".join(command)]
         lines += [
@@ -186,25 +184,3 @@ class RunFolder:
             )
         check_hash(self.path / name, recorded)
         return self.path / name
-
-
-def _evaluate_settings(config: TrainConfig, ranges: Ranges) -> dict[str, Any]:
-    """Return what evaluate is told of a run by default: its test range, side by side."""
-    plain = config_to_dict(config)
-    chosen = {name: plain[name] for name in (*DATA_FIELDS, "candles_per_step", "sandbox")}
-    series, test = ranges.series, ranges.splits.test
-    scaling = {} if ranges.scaling is None else {"feature_scaling": ranges.scaling}
-    steps = min(config.episode_steps, test.num_steps // config.candles_per_step)
-    # Figures are those of the account; the reward may be a function of somebody's own.
-    asked = {name: value for name, value in plain["env_settings"].items() if name != "reward"}
-    return {
-        **chosen,
-        "env": ranges.env,
-        "env_settings": {**nominal(asked), **scaling},
-        "seed": config.market_seed,
-        "start": format_time(series.start_ns),
-        "end": format_time(series.time_of(test.end)),
-        "warm_up": test.start,
-        "window": "sequential",
-        "episode_steps": max(steps, 1),
-    }

@@ -10,11 +10,13 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecNormalize
 
+from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.settings import EnvSettings
 from seq_gym.errors import ConfigError
 from seq_gym.train.algorithms import ALGORITHMS
 from seq_gym.train.extractors import extractor_arguments, settings_of
-from seq_gym.train.settings import NetworkConfig, TrainConfig
+from seq_gym.train.sections import NetworkConfig
+from seq_gym.train.settings import TrainChoice
 from seq_gym.train.vec_env import SB3VecEnv
 
 __all__ = [
@@ -52,7 +54,7 @@ def choose_device(name: str) -> str:
     return name
 
 
-def normalized(config: TrainConfig, env: SB3VecEnv) -> SB3VecEnv | VecNormalize:
+def normalized(config: TrainChoice, env: SB3VecEnv) -> SB3VecEnv | VecNormalize:
     """Wrap a batch in VecNormalize where the config asks for it."""
     told = config.normalize
     if not told.observations and not told.rewards:
@@ -70,7 +72,9 @@ def normalized(config: TrainConfig, env: SB3VecEnv) -> SB3VecEnv | VecNormalize:
     )
 
 
-def policy_arguments(network: NetworkConfig, settings: EnvSettings) -> dict[str, Any]:
+def policy_arguments(
+    network: NetworkConfig, settings: EnvSettings | BookEnvSettings
+) -> dict[str, Any]:
     """Return the arguments of a policy's networks."""
     arguments: dict[str, Any] = {"net_arch": list(network.hidden)}
     is_plain = network.extractor == "mlp" and network.features_dim is None
@@ -82,7 +86,7 @@ def policy_arguments(network: NetworkConfig, settings: EnvSettings) -> dict[str,
     return arguments | extractor
 
 
-def make_model(config: TrainConfig, env: Any, settings: EnvSettings) -> Any:
+def make_model(config: TrainChoice, env: Any, settings: EnvSettings | BookEnvSettings) -> Any:
     """Make the model of a run, untrained.
 
     Args:
@@ -138,7 +142,7 @@ def policy_name(space: spaces.Space[Any]) -> str:
     return "MultiInputPolicy" if isinstance(space, spaces.Dict) else "MlpPolicy"
 
 
-def _check_batch(config: TrainConfig) -> None:
+def _check_batch(config: TrainChoice) -> None:
     """Refuse minibatches that leave a rest of the rollout, which would weigh more than others."""
     values = config.hyperparameters
     if "n_epochs" not in ALGORITHMS[config.algo].settings:

@@ -23,9 +23,9 @@ from seq_gym.train.callbacks import (
 )
 from seq_gym.train.folder import RunFolder
 from seq_gym.train.log import RunLog
-from seq_gym.train.market import Ranges, load_ranges, training_env, validation_env
 from seq_gym.train.models import choose_device, make_model, normalized
-from seq_gym.train.settings import TrainConfig
+from seq_gym.train.ranges import Ranges, load_ranges
+from seq_gym.train.settings import AnyTrainConfig
 from seq_gym.train.specification import specification
 from seq_gym.train.state import latest_checkpoint, restore_checkpoint
 from seq_gym.train.vec_env import SB3VecEnv
@@ -70,7 +70,7 @@ class TrainResult:
 
 
 def train(
-    config: TrainConfig, progress: Watcher | None = None, *, command: Sequence[str] = ("train",)
+    config: AnyTrainConfig, progress: Watcher | None = None, *, command: Sequence[str] = ("train",)
 ) -> TrainResult:
     """Train a policy and write its run folder.
 
@@ -92,9 +92,9 @@ def train(
     ALGORITHMS[config.algo].load_class()
     ranges = load_ranges(config)
     with _threads(config.threads), contextlib.ExitStack() as stack:
-        env = SB3VecEnv(training_env(config, ranges))
-        check_action(config.algo, env.env.settings.action)
-        validation = SB3VecEnv(validation_env(config, ranges))
+        env = SB3VecEnv(ranges.training_env())
+        check_action(config.algo, env.env.settings.action, ranges.env)
+        validation = SB3VecEnv(ranges.validation_env())
         around = normalized(config, env)
         model = make_model(config, around, env.env.settings)
         folder = RunFolder.create(config, ranges, specification(env.env.settings), command)
@@ -110,7 +110,7 @@ def train(
 
 def resume(
     path: str | Path,
-    config: TrainConfig | None = None,
+    config: AnyTrainConfig | None = None,
     progress: Watcher | None = None,
     *,
     command: Sequence[str] = ("resume",),
@@ -135,8 +135,8 @@ def resume(
     ranges = load_ranges(config, folder.scaling())
     _refuse_other_data(folder, ranges)
     with _threads(config.threads), contextlib.ExitStack() as stack:
-        env = SB3VecEnv(training_env(config, ranges))
-        validation = SB3VecEnv(validation_env(config, ranges))
+        env = SB3VecEnv(ranges.training_env())
+        validation = SB3VecEnv(ranges.validation_env())
         model, remembered = restore_checkpoint(
             checkpoint,
             ALGORITHMS[config.algo].load_class(),
@@ -163,7 +163,7 @@ def resume(
 
 
 def _learn(
-    config: TrainConfig,
+    config: AnyTrainConfig,
     folder: RunFolder,
     model: Any,
     watch: RunCallback,
@@ -220,7 +220,7 @@ def _learn(
     )
 
 
-def _refuse_changes(own: TrainConfig, config: TrainConfig) -> None:
+def _refuse_changes(own: AnyTrainConfig, config: AnyTrainConfig) -> None:
     before, after = _flat(config_to_dict(own)), _flat(config_to_dict(config))
     # Either may say what the other leaves to a default.
     changed = [
@@ -246,16 +246,17 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_other_data(folder: RunFolder, ranges: Ranges) -> None:
     recorded = folder.manifest()["data"]["fingerprint"]
-    if ranges.series.fingerprint != recorded:
+    present = ranges.data_record()["fingerprint"]
+    if present != recorded:
         raise ConfigError(
             f"The data of {folder.path} must be what it was trained on (fingerprint "
-            f"{recorded[:12]}); was other data ({ranges.series.fingerprint[:12]}). Likely fix: "
+            f"{recorded[:12]}); was other data ({present[:12]}). Likely fix: "
             "start a new run."
         )
 
 
 def _note_resumption(
-    folder: RunFolder, config: TrainConfig, ranges: Ranges, steps: int, command: Sequence[str]
+    folder: RunFolder, config: AnyTrainConfig, ranges: Ranges, steps: int, command: Sequence[str]
 ) -> None:
     resumed = [*folder.manifest().get("resumed", []), {"steps": steps, "command": list(command)}]
     (folder.path / "DONE").unlink(missing_ok=True)

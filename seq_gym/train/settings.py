@@ -3,125 +3,47 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from seq_gym.errors import ConfigError
+from seq_gym.runs.book_market import BookChoice, check_decisions, has_books
+from seq_gym.runs.environment import book_env_id, book_env_physics, check_env, is_book_env
 from seq_gym.runs.market import MarketChoice
+from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
+from seq_gym.times import parse_interval
 from seq_gym.train.algorithms import AlgorithmName, check_settings
+from seq_gym.train.sections import (
+    BookValidationConfig,
+    NetworkConfig,
+    NormalizeConfig,
+    ValidationConfig,
+    at_least,
+)
 
 __all__ = [
-    "METRICS",
     "NUMBERS_LEFT_OUT",
-    "NetworkConfig",
-    "NormalizeConfig",
+    "AnyTrainConfig",
+    "TrainBookConfig",
+    "TrainChoice",
     "TrainConfig",
-    "ValidationConfig",
+    "config_kind",
 ]
 
 NUMBERS_LEFT_OUT = ("out", "checkpoint_every", "keep_checkpoints")
 """Fields that change no number."""
 
-METRICS = {
-    "sharpe_ratio": 1.0,
-    "total_return_frac": 1.0,
-    "reward": 1.0,
-    "max_drawdown_frac": -1.0,
-    "turnover_frac": -1.0,
-    "fees": -1.0,
-}
-"""Figures by which a model may be chosen, and whether more of it is better."""
+STARTING_BALANCE = 100_000.0
+_OF_A_PARENT = ("reward", "shortfall_bps", "fees")
+"""Figures that an episode of Execution-v0 defines."""
 
 
-def _physics() -> SandboxParams:
-    return SandboxParams(
-        starting_balance=100_000.0, execution="next_open", liquidate_on_complete=False
-    )
-
-
-def _at_least(low: float, **values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not low <= value < math.inf:
-            raise ConfigError(f"{name} must be at least {low:g}; was {value:g}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig:
-    """The networks of a policy.
-
-    Raises:
-        ConfigError: A value breaks its rule.
-    """
-
-    extractor: Literal["mlp", "cnn", "gru"] = "mlp"
-    """What reads a window: an MLP, a 1-D CNN over time, or a GRU."""
-    features_dim: int | None = None
-    """Numbers that it makes of a window; by default 64, and for mlp the window as it is, so that
-    the hidden layers are the whole network."""
-    hidden: tuple[int, ...] = (64, 64)
-    """Hidden layers of policy and of value, each."""
-
-    def __post_init__(self) -> None:
-        _at_least(1, features_dim=self.features_dim, hidden=min(self.hidden, default=1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormalizeConfig:
-    """What is brought to a common scale. Everything is fitted on training data alone.
-
-    Raises:
-        ConfigError: A value breaks its rule.
-    """
-
-    scale_features: bool = False
-    """Scale each feature by its mean and deviation over the training range (scaling.json)."""
-    observations: bool = False
-    """Scale observations by running statistics: SB3's VecNormalize, frozen outside of training."""
-    rewards: bool = False
-    """Scale rewards of training by the running deviation of the return: SB3's VecNormalize."""
-    clip: float = 10.0
-    """Largest magnitude of what VecNormalize has scaled."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.clip < math.inf:
-            raise ConfigError(f"clip must be above 0; was {self.clip:g}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidationConfig:
-    """How the best model is chosen: always on the same windows of the validation range.
-
-    Raises:
-        ConfigError: A value breaks its rule.
-    """
-
-    every: int = 100_000
-    """Steps of training between two validations."""
-    episodes: int = 16
-    """Windows of validation, spread evenly over its range; fewer where that many do not fit."""
-    episode_steps: int | None = None
-    """Steps of a window; by default those of a training episode."""
-    metric: Literal[
-        "sharpe_ratio",
-        "total_return_frac",
-        "reward",
-        "max_drawdown_frac",
-        "turnover_frac",
-        "fees",
-    ] = "sharpe_ratio"
-    """Figure whose mean over the windows chooses; a Sharpe ratio without trades counts as 0."""
-    patience: int | None = None
-    """Validations without a better model after which training stops; by default it never does."""
-
-    def __post_init__(self) -> None:
-        _at_least(1, every=self.every, episodes=self.episodes, patience=self.patience)
-        _at_least(2, episode_steps=self.episode_steps)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig(MarketChoice):
-    """A training run. Training and the choice of the model never read the test range.
+# Not slotted: beside a base that has slots, a class may have no other that has.
+@dataclass(frozen=True, kw_only=True)
+class TrainChoice:
+    """What a training run is told whatever it trades.
 
     Raises:
         ConfigError: A value breaks its rule.
@@ -130,22 +52,19 @@ class TrainConfig(MarketChoice):
     algo: AlgorithmName = "ppo"
     """Algorithm; DQN takes discrete and ladder actions, SAC continuous ones and weights."""
     env: str | None = None
-    """Environment; by default CandleTrading-v0 for one symbol, else Portfolio-v0."""
+    """Environment; by default CandleTrading-v0 for one symbol, else Portfolio-v0, and
+    BookTrading-v0 where the data is a recorded book. One over books makes it a run on books."""
     market_seed: int = 42
     """Seed of the synthetic market, where no data is named."""
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     """Shares of training, validation and test, in time order. The test range is for
     `python -m seq_gym.evaluate` alone: nothing in training reads it."""
-    embargo: int | None = None
-    """Candles left out before each range, at least what an observation reads; by default that."""
     total_steps: int = 1_000_000
     """Steps of all environments together; whole rollouts are collected, so a few more."""
     num_envs: int = 256
     """Environments stepped at once."""
     episode_steps: int = 1_000
     """Steps of a training episode, at a random place of the training range."""
-    candles_per_step: int = 1
-    """Candles between two decisions."""
     seed: int = 0
     """Seed of weights, exploration, windows and everything else of training."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -168,30 +87,18 @@ class TrainConfig(MarketChoice):
     """The networks of the policy."""
     normalize: NormalizeConfig = field(default_factory=NormalizeConfig)
     """What is brought to a common scale."""
-    validation: ValidationConfig = field(default_factory=ValidationConfig)
-    """How the best model is chosen."""
-    sandbox: SandboxParams = field(default_factory=_physics)
-    """The physics: account, execution, triggers, fees, slippage, limits."""
 
-    def __post_init__(self) -> None:
-        MarketChoice.__post_init__(self)
+    def _check(self) -> None:
         check_settings(self.algo, self.hyperparameters)
-        _at_least(
+        at_least(
             1,
             total_steps=self.total_steps,
             num_envs=self.num_envs,
-            candles_per_step=self.candles_per_step,
             threads=self.threads,
             checkpoint_every=self.checkpoint_every,
             keep_checkpoints=self.keep_checkpoints,
         )
-        _at_least(2, episode_steps=self.episode_steps)
-        _at_least(0, embargo=self.embargo)
-        if self.normalize.scale_features and "feature_scaling" in self.env_settings:
-            raise ConfigError(
-                "normalize.scale_features fits feature_scaling itself; env_settings had one too. "
-                "Likely fix: leave one of them out."
-            )
+        at_least(2, episode_steps=self.episode_steps)
         for name in ("seed", "market_seed"):
             value = getattr(self, name)
             # SB3 seeds row e of a batch with seed + e, and numpy takes 32 bits.
@@ -203,6 +110,140 @@ class TrainConfig(MarketChoice):
                 f"{', '.join(f'{share:g}' for share in self.split)}."
             )
 
+
+def _physics() -> SandboxParams:
+    return SandboxParams(
+        starting_balance=STARTING_BALANCE, execution="next_open", liquidate_on_complete=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig(TrainChoice, MarketChoice):
+    """A training run on candles. Training and the choice of the model never read the test range.
+
+    Raises:
+        ConfigError: A value breaks its rule.
+    """
+
+    embargo: int | None = None
+    """Candles left out before each range, at least what an observation reads; by default that."""
+    candles_per_step: int = 1
+    """Candles between two decisions."""
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    """How the best model is chosen."""
+    sandbox: SandboxParams = field(default_factory=_physics)
+    """The physics: account, execution, triggers, fees, slippage, limits."""
+
+    def __post_init__(self) -> None:
+        MarketChoice.__post_init__(self)
+        self._check()
+        at_least(1, candles_per_step=self.candles_per_step)
+        at_least(0, embargo=self.embargo)
+        if self.normalize.scale_features and "feature_scaling" in self.env_settings:
+            raise ConfigError(
+                "normalize.scale_features fits feature_scaling itself; env_settings had one too. "
+                "Likely fix: leave one of them out."
+            )
+
     def resolved(self) -> TrainConfig:
         """Return the same run with every hyperparameter said that is ours: a complete record."""
         return replace(self, hyperparameters=check_settings(self.algo, self.hyperparameters))
+
+
+_UNSAID = BookParams()
+"""Stands for a sandbox of which nothing was said, until the environment is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainBookConfig(TrainChoice, BookChoice):
+    """A training run on recorded order books; a step is a decision, and ranges are of time.
+
+    Without a sandbox the physics are those that the environment has by itself, as
+    `gymnasium.make(env)` has them; in a file, what its sandbox leaves unsaid.
+
+    Raises:
+        ConfigError: A value breaks its rule.
+    """
+
+    embargo: str | None = None
+    """Time left out before each range, such as 60s, at least what features look back; by default
+    that. The rows of an observation lie after it."""
+    decide_every: str = "100ms"
+    """Time between two decisions: 100ms, 1s, ..."""
+    decide_every_events: int | None = None
+    """Decide at every so many events instead."""
+    validation: BookValidationConfig = field(default_factory=BookValidationConfig)
+    """How the best model is chosen."""
+    sandbox: BookParams = field(default_factory=lambda: _UNSAID)
+    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits; by
+    default those of the environment."""
+
+    @classmethod
+    def defaults_for(cls, data: Mapping[str, Any]) -> TrainBookConfig:
+        """Return the defaults of a run of which this much is said; what is no name is told later.
+
+        Args:
+            data: Values by field.
+        """
+        env = data.get("env")
+        return cls(env=env if isinstance(env, str) and is_book_env(env) else None)
+
+    def __post_init__(self) -> None:
+        BookChoice.__post_init__(self)
+        if self.sandbox is _UNSAID:
+            object.__setattr__(self, "sandbox", book_env_physics(self.env))
+        self._check()
+        check_decisions(self, "embargo")
+        if self.normalize.scale_features:
+            raise ConfigError(
+                "normalize.scale_features is of candles, whose features have no scale of their "
+                "own; those of books have. Likely fix: normalize.observations=true."
+            )
+        self._check_metric()
+
+    def _check_metric(self) -> None:
+        metric, is_parent = self.validation.metric, str(self.env).endswith("Execution-v0")
+        if is_parent and metric not in _OF_A_PARENT:
+            raise ConfigError(
+                f"validation.metric must be {', '.join(_OF_A_PARENT[:-1])} or {_OF_A_PARENT[-1]} "
+                f"in Execution-v0, whose accounts start with what the order needs; was {metric}. "
+                "Likely fix: leave it out."
+            )
+        if metric == "shortfall_bps" and not is_parent:
+            raise ConfigError(
+                "validation.metric shortfall_bps is of Execution-v0, which has a parent order. "
+                "Likely fix: leave it out."
+            )
+
+    @property
+    def embargo_ns(self) -> int | None:
+        """The embargo in nanoseconds."""
+        return None if self.embargo is None else parse_interval(self.embargo)
+
+    def resolved(self) -> TrainBookConfig:
+        """Return the same run with its environment and every hyperparameter said.
+
+        Raises:
+            ConfigError: The environment is none over books.
+        """
+        settings = check_settings(self.algo, self.hyperparameters)
+        return replace(self, env=book_env_id(self.env), hyperparameters=settings)
+
+
+AnyTrainConfig: TypeAlias = TrainConfig | TrainBookConfig
+
+
+def config_kind(env: str | None, data: Sequence[str]) -> type[AnyTrainConfig]:
+    """Say which config a run has: by its environment, else by its data.
+
+    Args:
+        env: Id of the environment, with or without its namespace, or None.
+        data: What it names as data.
+
+    Raises:
+        UnknownName: No environment has that id.
+    """
+    if env is not None:
+        check_env(env)  # else words of books would be refused, for want of an environment
+        return TrainBookConfig if is_book_env(env) else TrainConfig
+    return TrainBookConfig if has_books(tuple(data)) else TrainConfig

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gymnasium import spaces
+
+from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.settings import EnvSettings
 from seq_gym.errors import ConfigError
 from seq_gym.times import format_interval
 
 __all__ = ["differences", "refuse_mismatch", "specification"]
 
+_ACTING = ("side", "max_rate", "max_offset_ticks")
+"""Constants of a task over books by which an action is read."""
 
-def specification(settings: EnvSettings) -> dict[str, Any]:
+
+def specification(settings: EnvSettings | BookEnvSettings) -> dict[str, Any]:
     """Return the specification of an environment's observations, features and actions."""
+    if isinstance(settings, BookEnvSettings):
+        return _of_books(settings)
     return {
         "observation": {
             "kind": settings.observation,
@@ -37,6 +45,30 @@ def specification(settings: EnvSettings) -> dict[str, Any]:
             "buy_fraction": settings.buy_fraction,
             "deadband": settings.deadband,
             "leverage": settings.leverage,
+        },
+    }
+
+
+def _of_books(settings: BookEnvSettings) -> dict[str, Any]:
+    """Return what holds whatever the book: sizes in base quantity go by its prices."""
+    setup = settings.setup
+    every = f"{settings.every_events} events"
+    is_choice = isinstance(setup.action_space, spaces.MultiDiscrete)
+    return {
+        "observation": {
+            "env": settings.task.name,
+            "kind": settings.observation,
+            "decide_every": format_interval(settings.every_ns) if settings.every_ns else every,
+            "fills_shown": settings.fill_horizon_s,
+        },
+        "features": {
+            "window": {"look_back": settings.look_back, "names": list(settings.grid.names)}
+        },
+        "action": {
+            "kind": settings.action,
+            "account": settings.params.account,
+            "levels": list(setup.levels) if is_choice else [],
+            **{name: setup.constants[name] for name in _ACTING if name in setup.constants},
         },
     }
 

@@ -9,8 +9,8 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecNormalize
 
 from seq_gym.train.extractors import attached
-from seq_gym.train.settings import METRICS
-from seq_gym.train.vec_env import EPISODE_FIGURES, SB3VecEnv
+from seq_gym.train.sections import METRICS
+from seq_gym.train.vec_env import SB3VecEnv
 
 __all__ = ["is_better", "play_windows", "validate"]
 
@@ -25,7 +25,7 @@ def validate(model: Any, env: SB3VecEnv) -> dict[str, float]:
         env: A row for each window; row e begins at window e under seed 0.
     """
     played = play_windows(model, env, model.get_vec_normalize_env())
-    names = (*EPISODE_FIGURES, "reward")
+    names = (*env.figures, "reward")
     rows = [[info["episode"]["r"] if n == "reward" else info[n] for n in names] for info in played]
     means = np.nan_to_num(np.array(rows)).mean(axis=0)
     return dict(zip(names, means.tolist(), strict=True))

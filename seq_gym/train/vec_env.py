@@ -8,7 +8,6 @@ step are the same empty dicts again until an episode ends.
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,29 +19,19 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from seq_gym.envs.book.layout import EXECUTION
-from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.rows import Snapshot
 from seq_gym.envs.vector import TradingVectorEnv
 from seq_gym.errors import ConfigError, UsageError
 from seq_gym.times import NS_PER_YEAR
+from seq_gym.train.figures import balance_of, figures_of, step_ns
 from seq_gym.types import Ending
 
-__all__ = ["EPISODE_FIGURES", "SB3VecEnv", "make_vec_env"]
-
-EPISODE_FIGURES = (
-    "total_return_frac",
-    "sharpe_ratio",
-    "max_drawdown_frac",
-    "turnover_frac",
-    "fees",
-    "slippage",
-    "trades",
-)
-"""Figures of an episode that its terminal info holds, beside `ending` and `final_equity`."""
+__all__ = ["SB3VecEnv", "make_vec_env"]
 
 _DRAWN = ("fee_scale", "slippage_scale")
 """What `randomize` has drawn for the episode, where it is asked for."""
+_OF_TASKS = ("spread_capture", "mean_inventory", "shortfall_bps")
+"""Figures that environments over books add as they are."""
 _COLUMNS = ("equity", "positions", "accounts")
 _NOISE = float(np.finfo(np.float64).eps)
 
@@ -58,7 +47,10 @@ class SB3VecEnv(VecEnv):
     that of its step returns, a year, NaN where they did not vary; `max_drawdown_frac` from 0 to 1;
     `turnover_frac` traded notional over the starting balance; `fees` and `slippage` in quote
     units (on books the spread paid against the venue's mid); `trades` the number of fills. In
-    Execution-v0, whose accounts start with what the parent order needs, the fractions are NaN.
+    Execution-v0, whose accounts start with what the parent order needs, the fractions are NaN, and
+    `shortfall_bps` and `filled_frac` say how the order was done; MarketMaking-v0 adds
+    `spread_capture` (quote units) and `mean_inventory` (of the largest). `figures` names those that
+    the environment defines.
 
     Args:
         env: The batch; its autoreset must be "same_step".
@@ -78,8 +70,9 @@ class SB3VecEnv(VecEnv):
         self._actions: Any = None
         self._infos: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
         self._began = time.perf_counter()
-        self._year_scale = float(np.sqrt(NS_PER_YEAR / _step_ns(env.settings)))
-        self._balance = _balance(env.settings)
+        self._year_scale = float(np.sqrt(NS_PER_YEAR / step_ns(env.settings)))
+        self._balance = balance_of(env.settings)
+        self.figures = figures_of(env.settings)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     # ------------------------------------------------------------------ moving
@@ -127,8 +120,11 @@ class SB3VecEnv(VecEnv):
             "slippage": final["slippage" if "slippage" in final else "spread_cost"],
             "trades": final["num_fills"],
             "final_equity": equity,
-            **{name: final[name] for name in _DRAWN if name in final},
+            **{name: final[name] for name in (*_DRAWN, *_OF_TASKS) if name in final},
         }
+        if "filled_quantity" in final:
+            done, left = final["filled_quantity"], final["unfilled_quantity"]
+            columns["filled_frac"] = done / (done + left)
         elapsed = round(time.perf_counter() - self._began, 6)
         infos = []
         for k, observation in enumerate(ended["final_obs"][dones]):
@@ -259,20 +255,6 @@ class SB3VecEnv(VecEnv):
 
     def _get_rows(self, indices: int | Iterable[int] | None) -> list[int]:
         return list(self._get_indices(indices))
-
-
-def _step_ns(settings: Any) -> float:
-    """Return how long a step is; of decisions by events the median."""
-    if isinstance(settings, BookEnvSettings):
-        return float(np.median(np.diff(settings.grid.times)))
-    return float(settings.series.interval_ns * settings.candles_per_step)
-
-
-def _balance(settings: Any) -> float:
-    """Return what returns and turnover are measured by; NaN where episodes start with more."""
-    if isinstance(settings, BookEnvSettings) and settings.task.code == EXECUTION:
-        return math.nan
-    return float(settings.params.starting_balance)
 
 
 def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> SB3VecEnv:

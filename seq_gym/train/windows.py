@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from seq_gym.envs.book.own import OWN_COLUMNS
+from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.features import FeatureMatrix
 from seq_gym.envs.observations import ObservedWindow, portfolio_size
 from seq_gym.envs.settings import EnvSettings
@@ -86,6 +88,20 @@ def _layout(window: ObservedWindow) -> WindowLayout:
     )
 
 
+def _book_layout(settings: BookEnvSettings) -> WindowLayout:
+    """Return the one window over a book, whose observations hold it in full."""
+    names = settings.grid.names
+    return WindowLayout(
+        key="window",
+        look_back=settings.look_back,
+        row_floats=len(names),
+        offset=0,
+        multiple=1,
+        features=names,
+        fingerprint="",
+    )
+
+
 class MarketWindows:
     """The windows of an environment's observations, and the market that they are gathered from.
 
@@ -96,6 +112,7 @@ class MarketWindows:
         layouts: The windows in the order of a flat observation.
         portfolio_floats: Columns that follow them.
         matrices: The features of each window; None: no market is attached.
+        rest: Name of those columns in a dict observation.
     """
 
     def __init__(
@@ -103,15 +120,20 @@ class MarketWindows:
         layouts: Sequence[WindowLayout],
         portfolio_floats: int,
         matrices: Sequence[FeatureMatrix] | None = None,
+        rest: str = "portfolio",
     ) -> None:
         self.layouts = tuple(layouts)
         self.portfolio_floats = portfolio_floats
+        self.rest = rest
         self.matrices = None if matrices is None else tuple(matrices)
         self._views: dict[th.device, list[th.Tensor]] = {}
 
     @classmethod
-    def of(cls, settings: EnvSettings) -> MarketWindows:
-        """Return the windows of an environment, its market attached."""
+    def of(cls, settings: EnvSettings | BookEnvSettings) -> MarketWindows:
+        """Return the windows of an environment; over candles its market is attached."""
+        if isinstance(settings, BookEnvSettings):
+            columns = len(OWN_COLUMNS) + len(settings.task.columns)
+            return cls([_book_layout(settings)], columns, rest="own")
         windows = settings.windows
         return cls(
             [_layout(each) for each in windows],
@@ -124,7 +146,7 @@ class MarketWindows:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return MarketWindows, (self.layouts, self.portfolio_floats)
+        return MarketWindows, (self.layouts, self.portfolio_floats, None, self.rest)
 
     @property
     def num_floats(self) -> int:
@@ -219,6 +241,6 @@ def _refuse_others(own: MarketWindows, other: MarketWindows) -> None:
                 )
     if own.portfolio_floats != other.portfolio_floats:
         raise ConfigError(
-            f"portfolio must have {own.portfolio_floats} columns, as the policy was trained on; "
+            f"{own.rest} must have {own.portfolio_floats} columns, as the policy was trained on; "
             f"had {other.portfolio_floats}. Likely fix: as many symbols as then."
         )

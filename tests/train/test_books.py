@@ -11,8 +11,7 @@ from stable_baselines3 import PPO
 from seq_gym.errors import ConfigError
 from seq_gym.evaluate import EvaluateBookConfig, evaluate
 from seq_gym.market.book.synthetic import synthetic_book
-from seq_gym.train import TrainConfig, make_vec_env
-from seq_gym.train.market import load_ranges
+from seq_gym.train import make_vec_env
 
 NAMES = ("BookTrading-v0", "MarketMaking-v0", "Execution-v0")
 
@@ -61,8 +60,3 @@ def test_a_model_that_sb3_saved_is_evaluated_on_books(book, tmp_path):
     assert [e.equity.tobytes() for e in first] == [e.equity.tobytes() for e in again]
     with pytest.raises(ConfigError, match="trained in"):
         evaluate(EvaluateBookConfig(env="Execution-v0", agent=(path,), algo="ppo"), data=book)
-
-
-def test_a_training_run_says_that_it_is_of_candles():
-    with pytest.raises(ConfigError, match=r"make_vec_env.*--env MarketMaking-v0"):
-        load_ranges(TrainConfig(env="seq_gym/MarketMaking-v0"))

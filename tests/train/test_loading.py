@@ -73,11 +73,11 @@ def test_the_chosen_model_acts_as_it_did_in_training(trained: Any) -> None:
     """Validation again, through the folder: the figures are those that chose the model."""
     from seq_gym.config import load_config
     from seq_gym.train import SB3VecEnv, TrainConfig
-    from seq_gym.train.market import load_ranges, validation_env
+    from seq_gym.train.ranges import load_ranges
 
     config = load_config(TrainConfig, trained.folder / "config.toml")
     scaling = json.loads((trained.folder / "scaling.json").read_text())
-    env = SB3VecEnv(validation_env(config, load_ranges(config, scaling)))
+    env = SB3VecEnv(load_ranges(config, scaling).validation_env())
     policy = load_run(trained.folder)
     policy.bind(env)
     env.seed(0)
@@ -304,7 +304,7 @@ def test_a_run_with_a_reward_of_ones_own_is_evaluated(tmp_path: Path) -> None:
 
 
 def test_windows_that_a_run_has_seen_are_told(trained: Any, tmp_path: Path) -> None:
-    told = "NOT UNSEEN: ppo-s0 was trained or chosen on candles of"
+    told = "NOT UNSEEN: ppo-s0 was trained or chosen on data of"
     own = settings(trained.folder)
     assert told not in evaluate(own).text()
     before = replace(own, warm_up=None)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ from seq_gym.config import config_to_dict, load_config
 from seq_gym.errors import ConfigError
 from seq_gym.market import CandleSeries
 from seq_gym.train import NormalizeConfig, TrainConfig, ValidationConfig, callbacks, resume, train
-from seq_gym.train import market as train_market
+from seq_gym.train import candles as train_candles
 from seq_gym.train.folder import file_hash
 from seq_gym.train.vec_env import SB3VecEnv
-from tests.train.runs import PPO, assert_same_weights, small
+from tests.train.runs import PPO, InterruptAt, assert_same_weights, log_lines, small
 
 BOTH = NormalizeConfig(observations=True, rewards=True)
 OFF_POLICY = {"learning_starts": 256, "buffer_size": 2_000, "batch_size": 32, "gradient_steps": 1}
@@ -40,23 +38,6 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "maskable_ppo": {"algo": "maskable_ppo", "env_settings": {"look_back": 6, "action": "order"}},
 }
-
-
-class InterruptAt:
-    """A watcher that sends Ctrl-C once when so many steps are done."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.sent = False
-
-    def __call__(self, progress: Any) -> None:
-        if progress.steps >= self.steps and not self.sent:
-            self.sent = True
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def log_lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_the_folder_holds_what_the_run_was(trained: Any) -> None:
@@ -230,10 +211,10 @@ def test_training_and_validation_never_hold_a_candle_of_the_test_range(
         return real(self, *args, **kw)
 
     config = small(tmp_path)
-    ranges = train_market.load_ranges(config)
+    ranges = train_candles.load_candle_ranges(config)
     monkeypatch.setattr(CandleSeries, "select", spied)
-    training = train_market.training_env(config, ranges)
-    validation = train_market.validation_env(config, ranges)
+    training = ranges.training_env()
+    validation = ranges.validation_env()
     series, splits = ranges.series, ranges.splits
     assert training.settings.series.end_ns == series.time_of(splits.train.end)
     assert validation.settings.series.end_ns == series.time_of(splits.validation.end)
@@ -250,9 +231,9 @@ def test_costs_are_randomised_in_training_alone(tmp_path: Path) -> None:
     config = small(
         tmp_path, total_steps=256, env_settings={"look_back": 6, "randomize": drawn}
     ).resolved()
-    ranges = train_market.load_ranges(config)
-    training = SB3VecEnv(train_market.training_env(config, ranges))
-    validation = SB3VecEnv(train_market.validation_env(config, ranges))
+    ranges = train_candles.load_candle_ranges(config)
+    training = SB3VecEnv(ranges.training_env())
+    validation = SB3VecEnv(ranges.validation_env())
     scales = []
     for env in (training, validation):
         env.seed(0)
@@ -270,7 +251,7 @@ def test_costs_are_randomised_in_training_alone(tmp_path: Path) -> None:
 def test_what_happens_in_the_test_range_changes_no_weight(tmp_path: Path) -> None:
     config = small(tmp_path, total_steps=512)
     base = train(config)
-    ranges = train_market.load_ranges(config)
+    ranges = train_candles.load_candle_ranges(config)
     cut = ranges.series.time_of(ranges.splits.test.start)
     rows = (ranges.series.start_ns + np.arange(ranges.series.num_candles) * 60 * 10**9) >= cut
     changed = {
@@ -283,7 +264,7 @@ def test_what_happens_in_the_test_range_changes_no_weight(tmp_path: Path) -> Non
 
     other = dataclasses.replace(ranges.series, **changed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_market, "load_market", lambda config, seed: other)
+        patch.setattr(train_candles, "load_market", lambda config, seed: other)
         again = train(config)
     assert_same_weights(base.model, again.model)
     assert base.best_figures == again.best_figures
@@ -332,7 +313,9 @@ def test_a_checkpoint_that_was_changed_is_not_opened(tmp_path: Path) -> None:
 def test_statistics_of_features_come_from_the_training_range_alone(trained: Any) -> None:
     from seq_gym.train.scaling import fit_scaling
 
-    ranges = train_market.load_ranges(load_config(TrainConfig, trained.folder / "config.toml"))
+    ranges = train_candles.load_candle_ranges(
+        load_config(TrainConfig, trained.folder / "config.toml")
+    )
     cut = ranges.until(ranges.splits.train)
     start = ranges.series.time_of(ranges.splits.train.start)
     known = fit_scaling(cut, "default", None, start=start)

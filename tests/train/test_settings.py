@@ -11,7 +11,7 @@ import pytest
 from seq_gym.config import config_from_mapping, config_to_toml, load_config
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.train import NormalizeConfig, TrainConfig
-from seq_gym.train.algorithms import ALGORITHMS
+from seq_gym.train.algorithms import ALGORITHMS, fitting_actions
 from seq_gym.train.cli import read_command_line
 
 
@@ -84,7 +84,7 @@ def test_overrides_reach_every_section() -> None:
 @pytest.mark.parametrize("algo", ALGORITHMS)
 def test_without_a_config_every_script_has_an_action_that_it_can_take(algo: str) -> None:
     config = read_command_line(algo, []).config
-    assert config.env_settings.get("action", "discrete") in ALGORITHMS[algo].actions
+    assert config.env_settings.get("action", "discrete") in fitting_actions(algo)
 
 
 def test_a_word_of_sac_is_none_of_ppo() -> None:

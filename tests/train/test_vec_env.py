@@ -14,7 +14,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from seq_gym.errors import ConfigError, UnknownName, UsageError
 from seq_gym.evaluate import EvaluateConfig, evaluate
 from seq_gym.market import synthetic_candles
-from seq_gym.train.vec_env import EPISODE_FIGURES, SB3VecEnv, make_vec_env
+from seq_gym.train.figures import EPISODE_FIGURES
+from seq_gym.train.vec_env import SB3VecEnv, make_vec_env
 
 CANDLE, PORTFOLIO = "seq_gym/CandleTrading-v0", "seq_gym/Portfolio-v0"
 ONE = synthetic_candles("BTCUSDT", num_candles=900, seed=3)
