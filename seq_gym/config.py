@@ -2,7 +2,8 @@
 
 Any frozen dataclass will do. Sections are nested dataclasses; a field of type `dict[str, Any]` is
 an open table. Unknown keys are refused with the near miss, and all errors are told at once. A file
-is a complete record of what it says: no inheritance, no evaluation, no secrets.
+is a complete record of what it says: no inheritance, no evaluation, no secrets. A dataclass whose
+defaults depend on what is said has a classmethod `defaults_for(data)` that returns them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -97,7 +98,7 @@ def config_from_mapping(
     problems = list(_unknown_keys(kind, data, known))
     if problems:
         raise _told(problems, source)
-    start = kind() if base is None and _has_defaults(kind) else base
+    start = _defaults_for(kind, data) if base is None and _has_defaults(kind) else base
     merged = _merge({} if start is None else config_to_dict(start), _shaped(kind, data))
     return _validated(kind, merged, source)
 
@@ -224,6 +225,12 @@ def _has_defaults(kind: type) -> bool:
         each.default is not MISSING or each.default_factory is not MISSING
         for each in _fields_of(kind)
     )
+
+
+def _defaults_for(kind: type[Config], data: Mapping[str, Any]) -> Config:
+    """Return what data leaves unsaid."""
+    chosen: Callable[[Mapping[str, Any]], Config] | None = getattr(kind, "defaults_for", None)
+    return kind() if chosen is None else chosen(data)
 
 
 def _unknown_keys(

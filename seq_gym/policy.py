@@ -6,12 +6,23 @@ A Policy has the signature of Stable-Baselines3's `predict`, so that scripted po
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Policy", "Strategy", "is_policy", "is_strategy"]
+from seq_gym.errors import ConfigError
+
+__all__ = [
+    "Policy",
+    "Strategy",
+    "callbacks_of",
+    "is_policy",
+    "is_strategy",
+    "refuse_deaf",
+    "refuse_no_strategy",
+]
 
 STRATEGY_CALLBACKS = (
     "on_start",
@@ -26,6 +37,12 @@ STRATEGY_CALLBACKS = (
     "on_shutdown",
 )
 """The callbacks that a session calls where the strategy has them."""
+
+_CALLED_ON: Final = {
+    "candles": ("on_candle",),
+    "books": ("on_book", "on_trade", "on_nbbo", "on_heartbeat"),
+}
+"""Callbacks that only sessions of one kind call."""
 
 
 @runtime_checkable
@@ -98,4 +115,64 @@ def is_strategy(agent: object) -> bool:
     """Say whether an object acts on a session."""
     return not is_policy(agent) and any(
         callable(getattr(agent, name, None)) for name in STRATEGY_CALLBACKS
+    )
+
+
+def callbacks_of(strategy: Any) -> dict[str, Callable[..., None]]:
+    """Return the callbacks that a strategy, or a class of strategies, has of its own, by name."""
+    kind = strategy if isinstance(strategy, type) else type(strategy)
+    found = {}
+    for name in STRATEGY_CALLBACKS:
+        callback = getattr(strategy, name, None)
+        inherited = getattr(kind, name, None) is getattr(Strategy, name)
+        if callable(callback) and not inherited:
+            found[name] = callback
+    return found
+
+
+def refuse_no_strategy(agent: object) -> None:
+    """Refuse what acts on no session.
+
+    Raises:
+        ConfigError: It has none of the callbacks, or it is a class and no object.
+    """
+    if isinstance(agent, type):
+        raise ConfigError(
+            f"A strategy must be an object; was the class {agent.__name__}. Likely fix: "
+            f"{agent.__name__}()."
+        )
+    if not is_strategy(agent):
+        raise ConfigError(
+            f"A strategy must have at least one of {', '.join(STRATEGY_CALLBACKS)}; was "
+            f"{type(agent).__name__}."
+        )
+
+
+def refuse_deaf(
+    strategy: Any, market: Literal["candles", "books"], where: str = "", fix: str = ""
+) -> None:
+    """Refuse a strategy that a session of one kind would never call.
+
+    Args:
+        strategy: An object, or a class.
+        market: What the session replays.
+        where: What is said to be that, such as "env 'MarketMaking-v0'"; "": this session.
+        fix: What else to do.
+
+    Raises:
+        ConfigError: It has callbacks of the other kind alone.
+    """
+    own = callbacks_of(strategy)
+    other = "books" if market == "candles" else "candles"
+    deaf = [name for name in _CALLED_ON[other] if name in own]
+    if not deaf or any(name in own for name in _CALLED_ON[market]):
+        return
+    kind = strategy if isinstance(strategy, type) else type(strategy)
+    name = getattr(strategy, "name", kind.__name__)
+    words = {"candles": "candles", "books": "order books"}
+    needed = " or ".join(_CALLED_ON[market][:2])
+    raise ConfigError(
+        f"Strategy {name!r} trades {words[other]} ({', '.join(deaf)}); {where or 'this session'} "
+        f"is of {words[market]}, and would never call it. Likely fix: a strategy with {needed}"
+        f"{fix}."
     )

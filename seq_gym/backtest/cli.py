@@ -46,13 +46,17 @@ _METAVARS: Final = {
     "agent": "AGENT",
     "data": "[FILE ...]",
     "end": "DATE",
+    "funding": "[SYMBOL=FILE ...]",
     "latency_model": "NAME",
+    "lot": "STEP",
     "out": "FOLDER",
     "queue_model": "NAME",
     "set": "KEY=VALUE",
+    "shift_ns": "NS",
     "start": "DATE",
     "symbol": "SYMBOL",
     "symbols": "LIST",
+    "tick": "STEP",
     "venue": "LIST",
 }
 

@@ -71,7 +71,7 @@ def summary_document(run: Backtest) -> dict[str, Any]:
 def data_document(run: Backtest) -> dict[str, Any]:
     """Return what the data was: source, fingerprint, symbols, range."""
     if run.replay.books is not None:
-        return describe_books(run.replay.books, run.replay.source)
+        return describe_books(run.replay.books, run.replay.source, run.replay.funding)
     series: Any = run.session.series  # type: ignore[union-attr]  # a session on candles has one
     return describe_candles(series, run.replay.source)
 

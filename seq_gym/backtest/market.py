@@ -14,12 +14,15 @@ from seq_gym.market import load_candles
 from seq_gym.market.book.load import load_book
 from seq_gym.market.store import Store, store_of
 from seq_gym.runs.market import refuse_missing
+from seq_gym.sandbox.book.funding import book_rates
 from seq_gym.times import NS_PER_HOUR, NS_PER_S
 
 __all__ = ["SYNTHETIC", "find_replay"]
 
 SYNTHETIC: Final = "synthetic"
 """Names the book that is made up from the seed."""
+
+_READING: Final = ("tick", "lot", "fix_clock", "shift_ns")
 
 _SYNTHETIC_NS: Final = NS_PER_HOUR
 """Longest synthetic book: it is made at once, and a day of it would not fit in most memories."""
@@ -34,19 +37,28 @@ def find_replay(options: BacktestOptions) -> Replay:
 
     Source: S0-02 to S0-07, S0-18 to S0-20, C8.
     """
+    refuse_missing("funding", options.funding_files.values())
     if options.data == (SYNTHETIC,):
+        for name in _of_recordings(options):
+            raise ConfigError(f"{name} must be left out for a synthetic book, which needs none.")
         return _synthetic(options)
     named = options.data[0] if len(options.data) == 1 else None
     store = Store.open() if not options.data else store_of(named)
-    if options.fix_clock and store is not None:
+    for name in () if store is None else _of_recordings(options):
+        word = name.replace("_", "-")
         raise ConfigError(
-            "fix_clock is for recordings that are named in data; those of a store were shifted "
-            "when they came in. Likely fix: python -m seq_gym.data import FILE --fix-clock."
+            f"{name} is for recordings that are named in data; those of a store were read when "
+            f"they came in. Likely fix: python -m seq_gym.data import FILE, there with --{word}."
         )
     if store is not None:
         return of_store(store, options)
     refuse_missing("data", options.data)
     return _of_files(options)
+
+
+def _of_recordings(options: BacktestOptions) -> list[str]:
+    """Return the options that were given and say how a recording is read."""
+    return [name for name in _READING if getattr(options, name) not in (None, False)]
 
 
 # ---------------------------------------------------------------------------- made up
@@ -66,7 +78,9 @@ def _synthetic(options: BacktestOptions) -> Replay:
     notes = [f"The book is made up from seed {options.seed}: it is nobody's market."]
     if end_ns < options.end_ns:
         notes.append("A synthetic book ends an hour after its start.")
-    return of_books(f"synthetic book of seed {options.seed}", books, options, notes=notes)
+    rates = book_rates(books, options.funding_files)
+    source = f"synthetic book of seed {options.seed}"
+    return of_books(source, books, options, notes=notes, funding=rates)
 
 
 # ---------------------------------------------------------------------------- files
@@ -85,12 +99,15 @@ def _of_files(options: BacktestOptions) -> Replay:
             start=options.start_ns,
             end=options.end_ns,
             dedup=not options.no_dedup,
+            tick=options.tick,
+            lot=options.lot,
             fix_clock=options.fix_clock,
+            shift_ns=options.shift_ns,
         )
-        return of_books(shown, books, options)
-    for name, given in (("fix_clock", options.fix_clock), ("venue", options.venues)):
-        if given:
-            raise ConfigError(f"{name} must be left out for files of candles, {shown}.")
+        rates = book_rates(books, options.funding_files)
+        return of_books(shown, books, options, funding=rates)
+    for name in [*_of_recordings(options), *(["venue"] if options.venues else [])]:
+        raise ConfigError(f"{name} must be left out for files of candles, {shown}.")
     paths = options.data[0] if len(options.data) == 1 else list(options.data)
     series = load_candles(paths, symbols=list(options.names))
     start_ns, end_ns = clamped(options, series.start_ns, series.end_ns, shown)

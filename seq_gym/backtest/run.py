@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from seq_gym.backtest.market import find_replay
 from seq_gym.backtest.replay import Replay
 from seq_gym.backtest.settings import BacktestOptions, book_physics, candle_physics
-from seq_gym.backtest.watch import Tell, Watched, callbacks_of
+from seq_gym.backtest.watch import Tell, Watched
 from seq_gym.errors import ConfigError, SeqGymError
+from seq_gym.policy import refuse_deaf
 from seq_gym.runs.agents import AgentSpec, blame, kind_of, load_agent, short_name
 from seq_gym.runs.environment import sandbox_arguments
 from seq_gym.runs.maker import FixedSpreadMaker
@@ -30,8 +31,6 @@ __all__ = ["BUILT_IN", "Backtest", "run_backtest"]
 
 BUILT_IN: Final = {"maker": FixedSpreadMaker, "trend": Trend}
 """Strategies that have a name without a file: the defaults on books and on candles."""
-
-_OF_BOOKS = ("on_book", "on_trade", "on_nbbo", "on_heartbeat")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,33 +148,35 @@ def _strategy(source: str, live: Any = None) -> tuple[str, Any]:
         ConfigError: It cannot be loaded, or it is a policy.
     """
     name = short_name(source) if live is None else type(live).__name__
+    if live is None and source.endswith(".zip"):
+        # Loaded to be refused, it would have to name its algorithm first.
+        raise _no_strategy(name, f"{source} --algo ppo")
     agent = load_agent(
         AgentSpec(name=name, source=source, kind="strategy", live=live), BUILT_IN
     ).agent
     if kind_of(agent, name) == "policy":
-        raise ConfigError(
-            f"Agent {name!r} must have callbacks on a session; it has predict, and acts on the "
-            "observations of an environment. Likely fix: python -m seq_gym.evaluate --agent "
-            f"{source}."
-        )
+        raise _no_strategy(name, source)
     return name, agent
+
+
+def _no_strategy(name: str, source: str) -> ConfigError:
+    return ConfigError(
+        f"Agent {name!r} must have callbacks on a session; it has predict, and acts on the "
+        f"observations of an environment. Likely fix: python -m seq_gym.evaluate --agent {source}."
+    )
 
 
 def _refuse_deaf(name: str, strategy: Any, replay: Replay) -> None:
     """Refuse a strategy that would never be called on this kind of data."""
-    own = callbacks_of(strategy)
-    of_books = [each for each in _OF_BOOKS if each in own]
-    if replay.books is None and of_books and "on_candle" not in own:
-        raise ConfigError(
-            f"Agent {name!r} acts on books only ({', '.join(of_books)}); "
-            f"{', '.join(replay.symbols)} {'has' if len(replay.symbols) == 1 else 'have'} only "
-            "candles. Likely fix: an agent with on_candle, or import recordings of the book."
-        )
-    if replay.books is not None and "on_candle" in own and not of_books:
-        raise ConfigError(
-            f"Agent {name!r} acts on candles only (on_candle); this is a replay of books. Likely "
-            "fix: on_heartbeat, on_book or on_trade; or python -m seq_gym.evaluate, on candles."
-        )
+    try:
+        if replay.books is not None:
+            elsewhere = "; or python -m seq_gym.evaluate, on candles"
+            refuse_deaf(strategy, "books", "this replay", elsewhere)
+        else:
+            found = f"what there is of {', '.join(replay.symbols)}"
+            refuse_deaf(strategy, "candles", found, "; or import recordings of the book")
+    except ConfigError as error:
+        raise ConfigError(f"Agent {name!r}: {error}") from None
 
 
 def _session(
@@ -196,6 +197,7 @@ def _session(
         pairs=replay.symbols,
         start_time=replay.start_ns,
         end_time=replay.end_ns,
+        funding=options.funding_files,
         snapshot_every=0,
         save=False,  # a run folder keeps it
         **shared,

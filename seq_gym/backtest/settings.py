@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from seq_gym.config import with_overrides
 from seq_gym.errors import ConfigError
+from seq_gym.runs.book_market import check_steps
+from seq_gym.runs.market import files_by_symbol
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.times import parse_time
@@ -65,9 +67,18 @@ class BacktestOptions:
     data: tuple[str, ...] = ()
     """Recordings, a store, or `synthetic` for a book made up from the seed; by default the store
     that SIM_STORE, SIM_STORE_PATH and SIM_S3_BUCKET say, else ./data/sim."""
+    funding: tuple[str, ...] | None = None
+    """Funding rates of perpetuals, SYMBOL=FILE each, of books SYMBOL@VENUE=FILE too; by default
+    those of the store. Margin accounts pay them."""
+    tick: float | None = None
+    """Price step of recordings that are named in data; by default what they tell or show."""
+    lot: float | None = None
+    """Quantity step of such recordings; by default what they tell or show."""
     fix_clock: bool = False
     """Shift the clock of recordings that are named in data by the least that puts no event before
     the venue sent it."""
+    shift_ns: int | None = None
+    """Shift that clock by this many nanoseconds instead."""
     scan_buffer_secs: int = 3_600
     """How far beyond the window the dates of the store are looked through for rows that were
     written late; nothing outside the window reaches the agent."""
@@ -97,6 +108,8 @@ class BacktestOptions:
             raise ConfigError(f"seed must be from 0 to 2^63 - 1; was {self.seed}.")
         if not 0 <= self.scan_buffer_secs <= 10**9:
             raise ConfigError(f"scan_buffer_secs must be at least 0; was {self.scan_buffer_secs}.")
+        check_steps(tick=self.tick, lot=self.lot)
+        _ = self.funding_files
         self._check_window()
         for assignment in self.set:
             name = assignment.partition("=")[0].strip()
@@ -123,6 +136,15 @@ class BacktestOptions:
     def end_ns(self) -> int:
         """The instant before which it ends; of a date the end of that day (C8)."""
         return parse_time(self.end, end=True)
+
+    @property
+    def funding_files(self) -> dict[str, str]:
+        """The files of funding rates by symbol.
+
+        Raises:
+            ConfigError: One is not SYMBOL=FILE.
+        """
+        return files_by_symbol("funding", self.funding or ())
 
     @property
     def names(self) -> tuple[str, ...]:

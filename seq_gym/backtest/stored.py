@@ -11,6 +11,7 @@ from seq_gym.market.book.events import BookData
 from seq_gym.market.instruments import plain_symbol
 from seq_gym.market.store import Store, TableKey
 from seq_gym.market.store.catalog import table_keys
+from seq_gym.sandbox.book.funding import book_rates
 
 __all__ = ["of_store"]
 
@@ -92,11 +93,7 @@ def _booksof_store(
         for key in keys
     ]
     data = BookData(books=tuple(book for books in found for book in books))
-    rates = {
-        f"{book.symbol}@{book.venue}": store.load_funding(book.symbol, venue=book.venue)
-        for book in data.books
-    }
-    funding = {name: each for name, each in rates.items() if each is not None}
+    funding = book_rates(data, options.funding_files, store)
     return of_books(store.place.name, data, options, notes=notes, funding=funding)
 
 

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from seq_gym.policy import STRATEGY_CALLBACKS, Strategy
+from seq_gym.policy import callbacks_of
 
-__all__ = ["Watched", "callbacks_of"]
+__all__ = ["Watched"]
 
 Tell = Callable[[Any], None]
 """Is given a fill."""
-
-
-def callbacks_of(strategy: Any) -> dict[str, Callable[..., None]]:
-    """Return the callbacks that a strategy has of its own, by name."""
-    found = {}
-    for name in STRATEGY_CALLBACKS:
-        callback = getattr(strategy, name, None)
-        inherited = getattr(type(strategy), name, None) is getattr(Strategy, name)
-        if callable(callback) and not inherited:
-            found[name] = callback
-    return found
 
 
 class Watched:

@@ -24,6 +24,7 @@ from seq_gym.data.settings import (
 from seq_gym.errors import ConfigError, SeqGymError, UnknownName
 from seq_gym.market.instruments import plain_symbol
 from seq_gym.market.store import Coverage, Store, TableInfo, TableKey
+from seq_gym.market.wording import counted
 from seq_gym.times import parse_interval
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def run_verify(options: VerifyOptions) -> Outcome:
         )
     tables, faults = store.list(), store.verify()
     lines = [f"{fault.table}, {fault.file}: {fault.problem}" for fault in faults]
-    told = f"{len(tables)} tables, {len(faults)} faults in {store.place.name}"
+    found = f"{counted(len(tables), 'table')}, {counted(len(faults), 'fault')}"
+    told = f"{found} in {store.place.name}"
     return Outcome(
         document={
             "store": store.place.name,

@@ -53,7 +53,10 @@ def _in_folder(folder: Path) -> list[Path]:
         tables = expand_paths(folder)
     except MarketDataError:
         if not recordings:
-            raise
+            raise ConfigError(
+                f"A folder must hold recordings of books, or tables (.csv, .parquet, .zip, ...); "
+                f"{folder} has none."
+            ) from None
         tables = []
     return sorted({*recordings, *tables})
 
@@ -62,13 +65,22 @@ def recordings_of(paths: Sequence[Path], options: ImportOptions) -> list[Path]:
     """Return the files that are recordings of order books.
 
     Raises:
-        ConfigError: There is none, and an option is of recordings only.
+        ConfigError: There is none, and an option is of recordings only; or there are no others, and
+            an option is of the others only.
     """
     from seq_gym.market.book.importers import is_recording
 
     if options.kind == "book":
+        _refuse_of_tables(options)
         return list(paths)
-    found = [] if options.kind else [path for path in paths if is_recording(path)]
+    found = [path for path in paths if is_recording(path)]
+    if options.kind and found:
+        raise ConfigError(
+            f"kind must be 'book' for {found[0].name}, a recording of an order book; was "
+            f"{options.kind!r}. Likely fix: leave it out."
+        )
+    if paths and len(found) == len(paths):
+        _refuse_of_tables(options)
     asked = {
         "tick": options.tick,
         "lot": options.lot,
@@ -82,3 +94,14 @@ def recordings_of(paths: Sequence[Path], options: ImportOptions) -> list[Path]:
                 f"{value!r}."
             )
     return found
+
+
+def _refuse_of_tables(options: ImportOptions) -> None:
+    """Refuse options that say how candles and the like are read, where no file is one."""
+    for name in ("interval", "tz", "columns", "extra", "drop_bad"):
+        value = getattr(options, name)
+        if value:
+            raise ConfigError(
+                f"{name} must be left out, it is of candles and rates, and every FILE is a "
+                f"recording of a book; was {value!r}."
+            )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seq_gym.console import TextTable, render
 from seq_gym.market.candles import Gap
 from seq_gym.market.store import Coverage, Store, TableInfo, TableKey
+from seq_gym.market.wording import counted
 from seq_gym.times import NS_PER_S, format_time
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def coverage_text(store: Store, covered: Sequence[Coverage], books: Sequence[Boo
 def _coverage_of(each: Coverage) -> str:
     title = (
         f"{each.key}: {format_time(each.first_ns)} to {format_time(each.end_ns)}, "
-        f"{each.rows:,} of {each.expected:,} candles ({_percent(each.density_frac)}), "
+        f"{each.rows:,} of {counted(each.expected, 'candle')} ({_percent(each.density_frac)}), "
         f"gaps: {len(each.gaps):,}"
     )
     rows: list[tuple[str, ...]] = [
@@ -130,7 +131,8 @@ def _coverage_of(each: Coverage) -> str:
         shown = "gaps" if len(longest) == len(each.gaps) else f"the {SHOWN} longest gaps"
         lines.append(f"{shown}:")
     lines += [
-        f"  {format_time(gap.from_ns)} to {format_time(gap.to_ns)}: {gap.missing:,} candles"
+        f"  {format_time(gap.from_ns)} to {format_time(gap.to_ns)}: "
+        f"{counted(gap.missing, 'candle')}"
         for gap in sorted(longest, key=lambda gap: gap.from_ns)
     ]
     return "\n".join(lines)
@@ -140,7 +142,7 @@ def _recorded(each: BookCoverage) -> str:
     """Tell of a book: the time covered, rows per day, and each recording with what it lost."""
     title = (
         f"{each.key}: {format_time(each.first_ns)} to {format_time(each.end_ns)}, "
-        f"{each.rows:,} rows, {each.covered_ns / NS_PER_S:,.1f} s covered "
+        f"{counted(each.rows, 'row')}, {each.covered_ns / NS_PER_S:,.1f} s covered "
         f"({_percent(each.density_frac)}), gaps: {len(each.gaps):,}"
     )
     days: list[tuple[str, ...]] = [(day, f"{rows:,}") for day, rows in each.days]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from seq_gym.console import say
 from seq_gym.market.store import Progress
+from seq_gym.market.wording import counted
 
 __all__ = ["show_progress"]
 
@@ -64,7 +65,7 @@ class _Bars:
                 leave=False,
             )
         self._bar.set_description_str(told, refresh=False)
-        self._bar.set_postfix_str(f"{progress.rows:,} rows", refresh=False)
+        self._bar.set_postfix_str(counted(progress.rows, "row"), refresh=False)
         self._bar.total = progress.total or None
         self._bar.update(progress.done - self._bar.n)
 
@@ -87,4 +88,4 @@ class _Lines:
             return
         self._told = now
         part = f"{100 * progress.done / progress.total:.0f} %, " if progress.total else ""
-        say(f"{progress.stage} {progress.source}: {part}{progress.rows:,} rows")
+        say(f"{progress.stage} {progress.source}: {part}{counted(progress.rows, 'row')}")

@@ -8,6 +8,7 @@ from typing import Any
 from seq_gym.data.listing import SHORT, SHOWN, named
 from seq_gym.market.download import Download
 from seq_gym.market.store import ImportReport, Store
+from seq_gym.market.wording import counted
 from seq_gym.times import format_time
 
 __all__ = ["download_document", "download_text", "import_document", "import_text"]
@@ -49,9 +50,9 @@ def import_document(store: Store, reports: Sequence[ImportReport]) -> dict[str, 
 
 def _what_is_new(report: ImportReport) -> str:
     if not report.is_changed:
-        told = f"nothing new, {report.rows:,} rows as before"
+        told = f"nothing new, {counted(report.rows, 'row')} as before"
     else:
-        told = f"{report.added:,} rows new, {report.rows:,} in all"
+        told = f"{counted(report.added, 'row')} new, {report.rows:,} in all"
     if report.changed:
         told += f", {report.changed:,} replaced"
     if report.refused:
@@ -70,14 +71,16 @@ def download_text(store: Store, downloads: Sequence[Download]) -> str:
         if not each.asked:
             lines.append(f"{what}: nothing to ask for, the store has it")
             continue
-        lines.append(f"{what}: {each.received:,} rows, {each.added:,} of them new")
+        lines.append(f"{what}: {counted(each.received, 'row')}, {each.added:,} of them new")
         lines += [
             f"  asked for {format_time(from_ns)} to {format_time(to_ns)}"
             for from_ns, to_ns in each.asked[:SHOWN]
         ]
         lines += [f"  not there: {name}" for name in each.absent[:SHOWN]]
         more = len(each.absent) - SHOWN
-        lines += [f"  not there: {more} more files"] if more > 0 else []
+        lines += (
+            [f"  not there: {more} more {'file' if more == 1 else 'files'}"] if more > 0 else []
+        )
     return "\n".join([*lines, f"Store: {store.place.name}"])
 
 

@@ -86,6 +86,7 @@ class EnvBatch(EnvRows):
             rest="portfolio",
             rest_floats=portfolio_size(series.num_symbols),
             is_flat=settings.observation == "flat",
+            is_single=recorded,
             num_finals=kernel.NUM_FINALS,
             num_terms=NUM_TERMS if settings.reward_terms else 0,
             on_full_ring=on_full_ring,

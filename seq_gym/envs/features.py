@@ -127,7 +127,13 @@ def build_features(
 
 
 def _resolve(features: FeatureLike | Sequence[FeatureLike]) -> list[FeatureSpec | Feature]:
-    items = [features] if isinstance(features, str | Feature | Mapping) else list(features)
+    given: Any = [features] if isinstance(features, str | Feature | Mapping) else features
+    if not isinstance(given, Sequence):
+        raise ConfigError(
+            f"features must be a set, a name, a Feature or a list of these; was {features!r}. "
+            "Likely fix: 'default'."
+        )
+    items: list[Any] = list(given)
     columns: list[FeatureSpec | Feature] = []
     for item in items:
         names = FEATURE_SETS.get(item) if isinstance(item, str) else None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
 from seq_gym.envs.kernel import INTERRUPTED, INVALID
+from seq_gym.envs.numbers import is_whole
 from seq_gym.envs.rewards import BatchView, Reward
 from seq_gym.errors import ConfigError, UsageError
 
@@ -39,11 +40,12 @@ def checked_seed(seed: int, num_envs: int = 1) -> int:
     """Return a seed that leaves room for the rows after it.
 
     Raises:
-        ConfigError: It is negative, or too large for 63 bits.
+        ConfigError: It is no whole number, negative, or too large for 63 bits.
     """
-    if not 0 <= seed <= 2**63 - num_envs:
-        raise ConfigError(f"seed must be from 0 to {2**63 - num_envs}; was {seed}.")
-    return seed
+    most = 2**63 - num_envs
+    if not is_whole(seed) or not 0 <= seed <= most:
+        raise ConfigError(f"seed must be a whole number from 0 to {most}; was {seed!r}.")
+    return int(seed)
 
 
 def _aligned_rows(shape: tuple[int, int], _: Any = None) -> NDArray[np.float32]:
@@ -68,6 +70,7 @@ class EnvRows(ABC):
         rest: Name of what follows them.
         rest_floats: How many floats that has.
         is_flat: An observation is its row of floats.
+        is_single: It stands behind a single environment, whose words its errors use.
         num_finals: Columns of the finals.
         num_terms: Reward terms to be reported; 0: none.
         on_full_ring: Empties the event ring of a recorded env.
@@ -97,13 +100,14 @@ class EnvRows(ABC):
         rest: str,
         rest_floats: int,
         is_flat: bool,
+        is_single: bool,
         num_finals: int,
         num_terms: int,
         on_full_ring: Callable[[], None],
     ) -> None:
         self.kernels: Any = kernels
         self.on_full_ring = on_full_ring
-        self.num_envs = num_envs
+        self.num_envs, self.is_single = num_envs, is_single
         self.action_space = action_space
         self.observation_space = observation_space
         self._parts, self._rest, self._is_flat = dict(parts), rest, is_flat
@@ -202,11 +206,24 @@ class EnvRows(ABC):
             self.on_full_ring()
         if ended < 0:
             self.refuse(ended)
-        paid = np.where(idle, 0.0, reward(before, self.view()))
+        paid = np.where(idle, 0.0, self._paid(reward(before, self.view())))
         self.rewards[:] = paid
         self.states["total_reward"] += paid
         self.finals[:, self.kernels.FINALS.index("total_reward")] = self.states["total_reward"]
         return ended
+
+    def _paid(self, rewards: Any) -> NDArray[np.float64]:
+        """Read what a reward that is written in Python has returned."""
+        try:
+            paid = np.asarray(rewards, np.float64)
+        except (TypeError, ValueError):
+            paid = np.zeros((0, 0))
+        if rewards is None or paid.shape not in ((self.num_envs,), ()):
+            raise ConfigError(
+                f"reward must return float64 of shape ({self.num_envs},), one number for each "
+                f"environment; was {rewards!r}."
+            )
+        return paid
 
     def refuse(self, code: int) -> None:
         """Raise what the return code of a step stands for."""
@@ -271,13 +288,25 @@ class EnvRows(ABC):
         self._taken = given
 
     def _shaped_actions(self, actions: Any) -> NDArray[Any]:
-        given = np.asarray(actions)
+        try:
+            given = np.asarray(actions)
+        except ValueError:  # lists of several lengths
+            raise self._misshapen(f"was {actions!r}") from None
         if given.size != self.actions.size or given.dtype.kind not in self._action_kinds:
-            raise ConfigError(
-                f"Actions must be {self.actions.dtype} of shape {self.actions.shape}, from "
-                f"{self.action_space}; were {given.dtype} of shape {given.shape}."
-            )
+            raise self._misshapen(f"was {given.dtype} of shape {given.shape}")
         return given.reshape(self.actions.shape)
+
+    def _misshapen(self, was: str) -> ConfigError:
+        """Say what an action is: of one environment, or of a batch."""
+        dtype, shape = self.actions.dtype, self.action_space.shape
+        if self.is_single:
+            return ConfigError(
+                f"action must be {dtype} of shape {shape}, from {self.action_space}; {was}."
+            )
+        return ConfigError(
+            f"actions must be {dtype} of shape {(self.num_envs, *(shape or ()))}, a row of "
+            f"{self.action_space} for each environment; {was}."
+        )
 
     def refuse_actions(self) -> None:
         """Raise when an action lies outside of a discrete space."""
@@ -286,6 +315,7 @@ class EnvRows(ABC):
         wrong = ((self._taken < 0) | (self._taken >= self._choices)).any(axis=1)
         if wrong.any():
             e = int(np.argmax(wrong))
-            raise ConfigError(
-                f"action must be in {self.action_space}; was {self._taken[e].tolist()} in row {e}."
-            )
+            row = self._taken[e].tolist()
+            was = row if self.action_space.shape else row[0]
+            place = "" if self.is_single else f" in row {e}"
+            raise ConfigError(f"action must be in {self.action_space}; was {was}{place}.")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seq_gym.engine.layout import Table
 from seq_gym.envs import kernel
 from seq_gym.envs.core import EnvBatch
+from seq_gym.envs.numbers import read_options
 from seq_gym.envs.randomize import SCALES
 from seq_gym.envs.render import RENDER_MODES, render_frame, render_text
 from seq_gym.envs.rewards import REWARD_TERMS
@@ -102,7 +103,7 @@ class TradingEnv(gymnasium.Env[Any, Any]):
         if seed is not None:
             seed = checked_seed(seed)
         super().reset(seed=seed)
-        options = dict(options or {})
+        options = read_options(options)
         start = options.pop("start", None)
         if options:
             raise UnknownName("reset option", next(iter(options)), ("start",))
@@ -147,13 +148,9 @@ class TradingEnv(gymnasium.Env[Any, Any]):
 
     def _take(self, action: Any) -> None:
         """Hand the action to the kernel; whole numbers take the short way."""
-        if self._num_choices:
-            try:
-                self._action[0] = action
-            except TypeError:
-                pass  # an array of one, or something that is no whole number
-            else:
-                return
+        if isinstance(action, (int, np.integer)) and 0 <= action < self._num_choices:
+            self._action[0] = action
+            return
         self._core.write_actions(action)
 
     def render(self) -> Any:

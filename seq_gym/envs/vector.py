@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
+from seq_gym.envs.numbers import check_whole, is_whole, read_options
 from seq_gym.envs.rewards import Reward
 from seq_gym.envs.rows import EnvRows, Snapshot, checked_seed
 from seq_gym.envs.settings import AUTORESET
@@ -49,8 +50,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def __init__(self, make_core: Callable[[int], EnvRows], num_envs: int, autoreset: str) -> None:
         if autoreset not in AUTORESET:
             raise UnknownName("autoreset mode", autoreset, tuple(AUTORESET))
-        if num_envs < 1:
-            raise ConfigError(f"num_envs must be at least 1; was {num_envs}.")
+        check_whole("num_envs", num_envs)
         self.num_envs = num_envs
         self.metadata = {"render_modes": [], "autoreset_mode": _MODES[autoreset]}
         self.render_mode = None
@@ -82,7 +82,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             UnknownName: An option is not known.
             ConfigError: A start leaves no full look-back, or a length is not N.
         """
-        options = dict(options or {})
+        options = read_options(options)
         mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs)), np.bool_)
         starts = self._starts(options.pop("start", None))
         if options:
@@ -185,18 +185,18 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     # ------------------------------------------------------------------ inside
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
+    def _seeds(self, seed: Any) -> list[int]:
         """Return the new seed of each row, -1 to go on."""
         if seed is None:
             if self._is_open:
                 return [-1] * self.num_envs
             seed = int(self.np_random.integers(2**31))
-        if isinstance(seed, (int, np.integer)):
-            first = checked_seed(int(seed), self.num_envs)
+        if is_whole(seed) or not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
+            first = checked_seed(seed, self.num_envs)
             return [first + e for e in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ConfigError(f"seed must have {self.num_envs} entries; was {len(seed)}.")
-        return [-1 if value is None else checked_seed(int(value)) for value in seed]
+        return [-1 if value is None else checked_seed(value) for value in seed]
 
     def _starts(self, start: Any) -> list[int]:
         """Return the start cursor of each row, -1 to draw it."""

@@ -9,6 +9,7 @@ from typing import Any
 from seq_gym.errors import ConfigError
 from seq_gym.evaluate.baselines import ROSTER
 from seq_gym.evaluate.ground import Roster
+from seq_gym.policy import refuse_deaf
 from seq_gym.runs import agents as loading
 from seq_gym.runs.agents import AgentSpec, LoadedAgent, blame, kind_of, short_name
 
@@ -115,4 +116,15 @@ def _append(chosen: list[AgentSpec], spec: AgentSpec, agent: Any, roster: Roster
     unique, count = spec.name, 2
     while unique in taken:
         unique, count = f"{spec.name}-{count}", count + 1
-    chosen.append(replace(spec, name=unique, kind=kind_of(agent, spec.name)))
+    kind = kind_of(agent, spec.name)
+    if kind == "strategy":
+        _refuse_deaf(spec.name, agent, roster)
+    chosen.append(replace(spec, name=unique, kind=kind))
+
+
+def _refuse_deaf(name: str, agent: Any, roster: Roster) -> None:
+    """Refuse a strategy that trades what the run has not."""
+    try:
+        refuse_deaf(agent, roster.market, roster.where, "; or an --env and --data of its kind")
+    except ConfigError as error:
+        raise ConfigError(f"Agent {name!r}: {error}") from None

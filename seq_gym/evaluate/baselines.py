@@ -145,6 +145,10 @@ def _build(seed: int) -> dict[str, Callable[[], Any]]:
 
 
 ROSTER: Final = Roster(
-    baselines=dict.fromkeys(BASELINES, "strategy"), default="trend", build=_build
+    baselines=dict.fromkeys(BASELINES, "strategy"),
+    default="trend",
+    build=_build,
+    market="candles",
+    where="the data of this run",
 )
 """The agents that come with candles."""

@@ -153,4 +153,6 @@ def roster(env: str) -> Roster:
         baselines=_EXECUTION if is_execution else _ANY,
         default="passive" if is_execution else "maker",
         build=build,
+        market="books",
+        where=f"env {env!r}",
     )

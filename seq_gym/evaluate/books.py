@@ -25,11 +25,12 @@ from seq_gym.evaluate.figures import BOOK_FIGURES, EXECUTION_FIGURES, book_colum
 from seq_gym.evaluate.ground import Column, Compared, Roster
 from seq_gym.evaluate.pacing import PacedSession
 from seq_gym.evaluate.settings import EvaluateBookConfig
+from seq_gym.evaluate.terms import book_terms, describe_funding
 from seq_gym.evaluate.wording import describe_book_physics
-from seq_gym.market import Window
+from seq_gym.market import FundingRates, Window
 from seq_gym.market.book.events import BookData
 from seq_gym.metrics import episode_metrics
-from seq_gym.runs.book_market import describe_books
+from seq_gym.runs.book_market import decision_arguments, describe_books
 from seq_gym.runs.environment import sandbox_arguments
 from seq_gym.sandbox.book.session import BookSession
 from seq_gym.times import NS_PER_S, format_time
@@ -47,6 +48,7 @@ class BookGround:
     Attributes:
         config: The run.
         books: Its data.
+        rates: Funding rates by "SYMBOL@venue".
         env: Id of the environment of its policies.
         times: int64 [T], when agents may decide, UNIX nanoseconds of the agent's clock.
         windows: Its windows, places of `times`, all of one length.
@@ -55,6 +57,7 @@ class BookGround:
 
     config: EvaluateBookConfig
     books: BookData
+    rates: Mapping[str, FundingRates]
     env: str
     times: NDArray[np.int64]
     windows: tuple[Window, ...]
@@ -92,6 +95,11 @@ class BookGround:
     def fill_fields(self) -> FillFields:
         """What is kept of a fill."""
         return BOOK_FILL_FIELDS
+
+    @property
+    def terms(self) -> list[dict[str, Any]]:
+        """Fees and latencies of every book as they are charged and drawn."""
+        return book_terms(self.config.sandbox, self.books)
 
     @property
     def is_execution(self) -> bool:
@@ -143,8 +151,8 @@ class BookGround:
         config = self.config
         arguments: dict[str, Any] = {
             "data": self.books,
-            "decide_every": config.decide_every,
-            "decide_every_events": config.decide_every_events,
+            "funding": self.rates,
+            **decision_arguments(config),
             **config.env_settings,
             **sandbox_arguments(config.sandbox),
         }
@@ -166,6 +174,7 @@ class BookGround:
             start_time=start,
             end_time=end,
             seed=_engine_seed(self.seed + index),
+            funding=self.rates,
             **sandbox_arguments(self.config.sandbox),
         )
         assert isinstance(session, PacedSession)
@@ -236,7 +245,7 @@ class BookGround:
             (
                 "market",
                 f"{names}; {rows:,} rows of book and prints, {format_time(books.start_ns)} to "
-                f"{format_time(books.end_ns)}",
+                f"{format_time(books.end_ns)}{describe_funding(config.sandbox, self.rates)}",
             ),
             (
                 "windows",
@@ -245,7 +254,7 @@ class BookGround:
                 f"{format_time(self.span(windows[-1])[1])}; a decision every {decided}; equity "
                 f"measured every {self.stride * self.decision_s:g} s; seed {config.seed}",
             ),
-            ("sandbox", describe_book_physics(config.sandbox)),
+            ("sandbox", describe_book_physics(config.sandbox, self.terms)),
             (
                 "policies",
                 f"act in {self.env}; strategies act on a BookSession under the same sandbox",
@@ -261,6 +270,7 @@ class BookGround:
             "decide_every_events": self.config.decide_every_events,
             "step_s": self.stride * self.decision_s,
             "sandbox": config_to_dict(self.config.sandbox),
+            "terms": self.terms,
             "windows": [
                 {
                     "episode": number,
@@ -274,7 +284,7 @@ class BookGround:
 
     def data_record(self) -> dict[str, Any]:
         """Return what a manifest says of the data."""
-        return describe_books(self.books, self.source)
+        return {**describe_books(self.books, self.source, self.rates), "terms": self.terms}
 
 
 def _engine_seed(seed: int) -> int:

@@ -23,7 +23,7 @@ from seq_gym.config import (
     with_overrides,
 )
 from seq_gym.console import option, options_class, parse, refuse_unknown_options, say
-from seq_gym.errors import SeqGymError
+from seq_gym.errors import ConfigError, SeqGymError
 from seq_gym.evaluate.agents import settings_of_run
 from seq_gym.evaluate.evaluation import EvaluationResult, evaluate
 from seq_gym.evaluate.folder import write_run_folder
@@ -32,6 +32,7 @@ from seq_gym.evaluate.settings import EvaluateBookConfig, EvaluateConfig
 from seq_gym.runs.book_market import BOOK_DATA_FIELDS, has_books
 from seq_gym.runs.environment import check_env, is_book_env, known_book_settings, known_env_settings
 from seq_gym.runs.market import DATA_FIELDS
+from seq_gym.sandbox.book.params import BookParams
 
 __all__ = ["main", "read_command_line"]
 
@@ -46,7 +47,8 @@ The baselines hold, random, buy-and-hold and equal-weight always run beside (on 
 random). Without --agent the built-in "trend" does ("maker" on books); without --data the market is
 made up from the seed. Every run writes a folder under --out.
 
-A run is on order books where --env is one over books, or --data is a recording of books.
+A run is on order books where --env is one over books, or --data is a recording of books. Account,
+balance and fees are then those that the environment has by itself, unless --set says others.
 
 Examples:
   python -m seq_gym.evaluate
@@ -67,15 +69,26 @@ _METAVARS = {
     "env": "ID",
     "funding": "[SYMBOL=FILE ...]",
     "interval": "INTERVAL",
+    "lot": "STEP",
     "mark": "[SYMBOL=FILE ...]",
     "out": "FOLDER",
+    "shift_ns": "NS",
     "start": "TIME",
     "symbols": "[SYMBOL ...]",
+    "tick": "STEP",
     "tz": "ZONE",
     "vecnormalize": "FILE",
     "venues": "[VENUE ...]",
     "decide_every": "TIME",
 }
+_INSTEAD = {
+    "interval": "--decide-every",
+    "candles_per_step": "--decide-every",
+    "mark": "--set mark=mid",
+    "decide_every": "--interval or --candles-per-step",
+    "decide_every_events": "--interval or --candles-per-step",
+}
+"""What to use where an option is of the other kind of market."""
 _CONFIG_DOC = "TOML file of a whole run; what is given on the command line wins over it."
 _SET_DOC = (
     "key=value, repeatable: any other field, such as taker_fee_frac=0.0005, execution=close, "
@@ -121,34 +134,58 @@ def read_command_line(arguments: Sequence[str]) -> AnyConfig:
     refuse_unknown_options(arguments, [each.name for each in fields(schema)], PROGRAM)
     options = parse(schema, arguments, PROGRAM, DESCRIPTION)
     chosen = [*_chosen(options), *options.set]
-    kind = _kind(options)
+    kind, base = _start(options)
+    _refuse_others(kind, options)
     is_book = kind is EvaluateBookConfig
     keys = {"env_settings": known_book_settings() if is_book else known_env_settings()}
     if options.config is not None:
-        config = load_config(kind, options.config, known=keys)
+        config = load_config(kind, options.config, base=base, known=keys)
     else:
         given = {each.partition("=")[0] for each in chosen}
-        config = _of_runs(kind, options.agent, given, keys)
+        config = _of_runs(base, options.agent, given, keys)
     return with_overrides(config, chosen, known=keys)
 
 
-def _kind(options: Any) -> type[AnyConfig]:
-    """Say which schema a run has: by its environment, then by its data."""
+def _refuse_others(kind: type[AnyConfig], options: Any) -> None:
+    """Refuse options that mean something in the other kind of market alone."""
+    own = {each.name for each in fields(kind)}
+    said = {each.partition("=")[0].strip() for each in options.set}
+    is_book = kind is EvaluateBookConfig
+    this, other = ("order books", "candles") if is_book else ("candles", "order books")
+    for name in _options().keys() - own:
+        # Physics may have a field of that name, which --set sets.
+        is_said = name in said and name not in {each.name for each in fields(BookParams)}
+        if is_said or getattr(options, name, None) not in (None, False, ()):
+            fix = _INSTEAD.get(name, "leave it out")
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for runs on {other}; this one is on {this}. Likely "
+                f"fix: {fix}, or an --env and --data of that kind."
+            )
+
+
+def _start(options: Any) -> tuple[type[AnyConfig], AnyConfig]:
+    """Return the schema of a run, by its environment, then by its data, and its defaults.
+
+    Those on books depend on the environment, whichever of file, option and --set names it.
+    """
     said: dict[str, Any] = {}
     for agent in options.agent:
         said = said or settings_of_run(agent)
     if options.config is not None:
         said = _top_of(options.config)
     pairs = (each.partition("=") for each in options.set)
-    said |= {key.strip(): value.strip() for key, _, value in pairs if key.strip() == "env"}
-    env = options.env or said.get("env")
+    last = {key.strip(): value.strip() for key, _, value in pairs if key.strip() == "env"}
+    env = last.get("env") or options.env or said.get("env")
     if env is not None:
         name = str(env).strip("\"'")
         check_env(name)  # else options of books would be refused, for want of an environment
-        return EvaluateBookConfig if is_book_env(name) else EvaluateConfig
+        if is_book_env(name):
+            return EvaluateBookConfig, EvaluateBookConfig(env=name)
+        return EvaluateConfig, EvaluateConfig()
     data = options.data or said.get("data", ())
     named = (data,) if isinstance(data, str) else tuple(data)
-    return EvaluateBookConfig if has_books(named) else EvaluateConfig
+    kind: type[AnyConfig] = EvaluateBookConfig if has_books(named) else EvaluateConfig
+    return kind, kind()
 
 
 def _top_of(path: str) -> dict[str, Any]:
@@ -160,12 +197,13 @@ def _top_of(path: str) -> dict[str, Any]:
 
 
 def _of_runs(
-    kind: type[AnyConfig], agents: Sequence[str], given: Set[str], keys: OpenTables
+    base: AnyConfig, agents: Sequence[str], given: Set[str], keys: OpenTables
 ) -> AnyConfig:
     """Return what the first run folder among the agents asks for: its data and its test range.
 
     Whoever names data of his own, or another part of it, has windows of his own too.
     """
+    kind = type(base)
     data_fields = BOOK_DATA_FIELDS if kind is EvaluateBookConfig else DATA_FIELDS
     for agent in agents:
         asked = settings_of_run(agent)
@@ -175,8 +213,9 @@ def _of_runs(
             asked = {name: value for name, value in asked.items() if name not in data_fields}
         if not given.isdisjoint((*data_fields, "seed", "candles_per_step")):
             asked.pop("warm_up", None)
-        return config_from_mapping(kind, asked, known=keys, source=f"{agent}: evaluate")
-    return kind()
+        source = f"{agent}: evaluate"
+        return config_from_mapping(kind, asked, base=base, known=keys, source=source)
+    return base
 
 
 def _schema() -> type:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,15 @@ class Roster:
         baselines: Kind of those that always run beside, by name, in the order shown.
         default: The agent of a run that names none.
         build: Given the seed of the run, what makes each of them and of the baselines.
+        market: What its sessions replay.
+        where: What is told to be of that kind, in words.
     """
 
     baselines: Mapping[str, AgentKind]
     default: str
     build: Callable[[int], Mapping[str, Callable[[], Any]]]
+    market: Literal["candles", "books"]
+    where: str
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import baselines, book_baselines
 from seq_gym.evaluate.agents import AgentSpec, load_agent
-from seq_gym.evaluate.book_windows import choose_book_windows, decision_times
+from seq_gym.evaluate.book_windows import choose_book_windows
 from seq_gym.evaluate.books import BookGround
 from seq_gym.evaluate.candles import CandleGround, make_env
 from seq_gym.evaluate.ground import Roster
@@ -18,7 +18,8 @@ from seq_gym.evaluate.settings import EvaluateBookConfig, EvaluateConfig
 from seq_gym.market import CandleSeries, load_candles
 from seq_gym.market.book.events import BookData, BookEvents
 from seq_gym.market.book.load import load_book
-from seq_gym.runs.book_market import load_books
+from seq_gym.runs.book_decisions import decision_times
+from seq_gym.runs.book_market import load_book_rates, load_books
 from seq_gym.runs.environment import book_env_id, env_id, known_book_settings, known_env_settings
 from seq_gym.runs.market import source_of
 
@@ -124,8 +125,21 @@ def lay_books(
     source = "books from Python"
     if data is None:
         source = source_of(config.data, config.seed, "book")
-    times = decision_times(config, books)
-    ground = BookGround(config=config, books=books, env=env, times=times, windows=(), source=source)
+    times = decision_times(
+        books,
+        config.sandbox,
+        every=config.decide_every,
+        every_events=config.decide_every_events,
+    )
+    ground = BookGround(
+        config=config,
+        books=books,
+        rates=load_book_rates(config, books),
+        env=env,
+        times=times,
+        windows=(),
+        source=source,
+    )
     windows = choose_book_windows(config, times, _needed_ns(ground, kept))
     return ground.with_windows(windows), kept
 
@@ -142,6 +156,10 @@ def _books(config: EvaluateBookConfig, data: Any) -> BookData:
         venues=list(config.venues) or None,
         start=config.start,
         end=config.end,
+        tick=config.tick,
+        lot=config.lot,
+        fix_clock=config.fix_clock,
+        shift_ns=config.shift_ns,
     )
 
 

@@ -15,11 +15,11 @@ from seq_gym.times import parse_time
 
 __all__ = ["notes_on_seen"]
 
-MADE_UP = "synthetic market"
+MADE_UP = ("synthetic market", "synthetic book")
 
 
 def notes_on_seen(specs: Iterable[AgentSpec], ground: Ground) -> list[str]:
-    """Return a sentence for each agent that was trained or chosen on candles of the windows.
+    """Return a sentence for each agent that was trained or chosen on data of the windows.
 
     Args:
         specs: The agents; those that are run folders say what they have seen.
@@ -35,7 +35,7 @@ def notes_on_seen(specs: Iterable[AgentSpec], ground: Ground) -> list[str]:
         count = sum(any(a < end and start < b for start, end in seen) for a, b in spans)
         if count:
             lines.append(
-                f"NOT UNSEEN: {spec.name} was trained or chosen on candles of {count} of the "
+                f"NOT UNSEEN: {spec.name} was trained or chosen on data of {count} of the "
                 f"{len(spans)} windows."
             )
     return lines
@@ -53,5 +53,5 @@ def _is_same_market(data: dict[str, Any], ground: Ground) -> bool:
         return False
     trained_on = str(data.get("source", ""))
     return trained_on == ground.source or not any(
-        MADE_UP in each for each in (trained_on, ground.source)
+        each.startswith(MADE_UP) for each in (trained_on, ground.source)
     )

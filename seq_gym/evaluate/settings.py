@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seq_gym.errors import ConfigError
-from seq_gym.runs.book_market import BookChoice
+from seq_gym.runs.book_market import BookChoice, check_decisions
+from seq_gym.runs.environment import book_env_physics, is_book_env
 from seq_gym.runs.market import MarketChoice
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
-from seq_gym.times import parse_interval
 
 __all__ = ["NUMBERS_LEFT_OUT", "EvaluateBookConfig", "EvaluateConfig", "RunChoice"]
 
@@ -50,7 +51,8 @@ class RunChoice:
     seed: int = 42
     """Seed of everything random: windows, the synthetic market, the random baseline, intervals."""
     capital: float | None = None
-    """Starting cash of an episode, by default 100000; short for sandbox.starting_balance."""
+    """Starting cash of an episode, by default 100000, or what the book environment has; short for
+    sandbox.starting_balance."""
     workers: int = 1
     """Processes; the results are the same for any number."""
     out: str = "runs"
@@ -70,6 +72,11 @@ class RunChoice:
         """What a cursor counts."""
         return "decisions"
 
+    @property
+    def usual_balance(self) -> float:
+        """Starting cash where nobody says any."""
+        return STARTING_BALANCE
+
     def _check(self) -> None:
         for name in ("episodes", "episode_steps", "workers"):
             value = getattr(self, name)
@@ -86,7 +93,7 @@ class RunChoice:
             return
         physics: Any = getattr(self, "sandbox")  # noqa: B009  each kind of market has its own
         balance = physics.starting_balance
-        if balance not in (STARTING_BALANCE, self.capital):
+        if balance not in (self.usual_balance, self.capital):
             raise ConfigError(
                 f"capital and sandbox.starting_balance must agree; were {self.capital:g} and "
                 f"{balance:g}. Likely fix: leave one of them out."
@@ -149,8 +156,18 @@ class EvaluateConfig(RunChoice, MarketChoice):
             raise ConfigError(f"warm_up must be at least 0; was {self.warm_up}.")
 
 
-def _book_physics() -> BookParams:
-    # Makers and takers sell first as often as they buy; where a window ends is our choice.
+_UNSAID = BookParams()
+"""Stands for a sandbox of which nothing was said, until the environment is known."""
+
+
+def _book_physics(env: str | None) -> BookParams:
+    """Return the physics of a run on books of which nothing is said: its environment's own.
+
+    Where none is named, accounts are on margin, since makers and takers sell first as often as they
+    buy, and what is open is marked at the end: where a window ends is our choice.
+    """
+    if env is not None:
+        return book_env_physics(env)
     return BookParams(
         starting_balance=STARTING_BALANCE, account="margin", liquidate_on_complete=False
     )
@@ -159,6 +176,9 @@ def _book_physics() -> BookParams:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateBookConfig(RunChoice, BookChoice):
     """An evaluation on recorded order books; a step is a decision.
+
+    Without a sandbox the physics are those that the environment has by itself, as
+    `gymnasium.make(env)` has them; in a file, what its sandbox leaves unsaid.
 
     Raises:
         ConfigError: A value breaks its rule.
@@ -171,20 +191,28 @@ class EvaluateBookConfig(RunChoice, BookChoice):
     warm_up: str | None = None
     """Time before the first window that agents may read, such as 30s; by default 60s, a tenth of
     short data, and at least what an observation needs."""
-    sandbox: BookParams = field(default_factory=_book_physics)
-    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits."""
+    sandbox: BookParams = field(default_factory=lambda: _UNSAID)
+    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits; by
+    default those of the environment."""
+
+    @classmethod
+    def defaults_for(cls, data: Mapping[str, Any]) -> EvaluateBookConfig:
+        """Return the defaults of a run of which this much is said; what is no name is told later.
+
+        Args:
+            data: Values by field.
+        """
+        env = data.get("env")
+        return cls(env=env if isinstance(env, str) and is_book_env(env) else None)
+
+    @property
+    def usual_balance(self) -> float:
+        """Starting cash where nobody says any: that of the environment."""
+        return _book_physics(self.env).starting_balance
 
     def __post_init__(self) -> None:
         BookChoice.__post_init__(self)
+        if self.sandbox is _UNSAID:
+            object.__setattr__(self, "sandbox", _book_physics(self.env))
         self._check()
-        for name in ("decide_every", "warm_up"):
-            value = getattr(self, name)
-            try:
-                if value is not None:
-                    parse_interval(value)
-            except ConfigError as error:
-                raise ConfigError(f"{name}: {error}") from None
-        if self.decide_every_events is not None and self.decide_every_events < 1:
-            raise ConfigError(
-                f"decide_every_events must be at least 1; was {self.decide_every_events}."
-            )
+        check_decisions(self, "warm_up")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
 
@@ -29,15 +32,19 @@ def describe_sandbox(params: SandboxParams) -> str:
     return "; ".join([*parts, f"open positions are {end} at the end"])
 
 
-def describe_book_physics(params: BookParams) -> str:
-    """Say under which physics every agent of a run on books trades."""
+def describe_book_physics(params: BookParams, terms: Sequence[Mapping[str, Any]]) -> str:
+    """Say under which physics every agent of a run on books trades.
+
+    Args:
+        params: What it was told.
+        terms: What that comes to on each book (terms.py): an instrument may state its own fees.
+    """
     parts = [
         f"{params.account} account of {params.starting_balance:,.0f}",
         f"fills {params.fills}",
         f"queue model {params.queue_model}",
         f"latency {params.latency_model}",
-        f"fees {_percent(params.taker_fee_frac)} taker, {_percent(params.maker_fee_frac)} maker "
-        "where the instrument states none",
+        _fees(terms),
     ]
     if params.account == "margin":
         parts.append(f"leverage up to {params.max_leverage:g}")
@@ -47,6 +54,18 @@ def describe_book_physics(params: BookParams) -> str:
         parts.append("risk limits on")
     end = "closed" if params.liquidate_on_complete else "marked, not sold,"
     return "; ".join([*parts, f"open positions are {end} at the end"])
+
+
+def _fees(terms: Sequence[Mapping[str, Any]]) -> str:
+    """Say what is charged, book by book where they differ."""
+    named: dict[str, list[str]] = {}
+    for each in terms:
+        taker, maker = _percent(each["taker_fee_frac"]), _percent(each["maker_fee_frac"])
+        own = ", the instrument's own" if each["own_fees"] else ""
+        named.setdefault(f"{taker} taker, {maker} maker{own}", []).append(each["symbol"])
+    if len(named) == 1:
+        return f"fees {next(iter(named))}"
+    return "fees " + ", ".join(f"of {', '.join(who)} {what}" for what, who in named.items())
 
 
 def _percent(frac: float) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from seq_gym.errors import UnknownName
+from seq_gym.market.wording import counted
 from seq_gym.times import format_interval, format_time
 
 __all__ = [
@@ -203,7 +204,7 @@ class QualityReport:
         if found.first_ns is not None and found.last_ns is not None:
             length = "" if found.interval_ns is None else f", {format_interval(found.interval_ns)}"
             lines.append(
-                f"{found.kept:,} rows{length}, {format_time(found.first_ns)} to "
+                f"{counted(found.kept, 'row')}{length}, {format_time(found.first_ns)} to "
                 f"{format_time(found.last_ns)}, {found.order or 'one row'}"
             )
         facts = {
@@ -214,7 +215,7 @@ class QualityReport:
             f"bad rows, left out: {found.dropped:,}": found.dropped,
             f"unfinished candles, left out: {found.unfinished:,}": found.unfinished,
             f"candles without volume: {found.zero_volume:,}": found.zero_volume,
-            **{f"{name}: {count:,} rows": count for name, count in found.notes.items()},
+            **{f"{name}: {counted(count, 'row')}": count for name, count in found.notes.items()},
             f"outliers, kept: {found.outliers:,}": found.outliers,
         }
         lines += [fact for fact, count in facts.items() if count]

@@ -9,9 +9,9 @@ from typing import Any
 
 from seq_gym.engine import codes
 from seq_gym.engine.batch import Batch
-from seq_gym.errors import ConfigError, UsageError
+from seq_gym.errors import ConfigError
 from seq_gym.market import CandleSeries
-from seq_gym.sandbox.journal import Journal, order_text
+from seq_gym.sandbox.journal import Journal, no_such_order, order_number, order_text
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.sandbox.records import Order
 from seq_gym.sandbox.refusals import refusal_of
@@ -155,17 +155,10 @@ class Desk:
             UsageError: ORDER_NOT_FOUND.
         """
         self._replay.collect()
-        text = order_id.order_id if isinstance(order_id, Order) else str(order_id)
-        try:
-            number = int(text[2:], 16) if text.startswith("P-") else -1
-        except ValueError:
-            number = -1
+        number = order_number(order_id)
         order = self._journal.order(number)
         if order is None:
-            raise UsageError(
-                f"order_id must be one that place_order returned; was {text!r}.",
-                code="ORDER_NOT_FOUND",
-            )
+            raise no_such_order(number, [each.order_id for each in self._journal.orders()])
         return order, number
 
     # ------------------------------------------------------------------ inner parts

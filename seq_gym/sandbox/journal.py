@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from seq_gym.engine import codes
 from seq_gym.engine.layout import EVENT, Table
+from seq_gym.errors import UsageError
 from seq_gym.sandbox.records import Fill, Order
 from seq_gym.sandbox.refusals import CANCELLED_BECAUSE, refusal_of
 from seq_gym.types import Liquidity, OrderType, Reason, Side, SizeMode, TimeInForce
 
-__all__ = ["AFTER_THE_CLOCK", "Happening", "Journal", "JournalMark", "order_text"]
+__all__ = [
+    "AFTER_THE_CLOCK",
+    "Happening",
+    "Journal",
+    "JournalMark",
+    "no_such_order",
+    "order_number",
+    "order_text",
+]
 
 Happening = tuple[Literal["fill", "cancelled", "rejected"], Any]
 """What a strategy is told of: a fill, or an order that was refused or cancelled."""
+
+_ORDER_ID = re.compile(r"P-[0-9a-fA-F]{1,16}")
 
 _Event: Any = namedtuple("_Event", list(EVENT.names or ()))  # type: ignore[misc]
 
@@ -40,6 +52,43 @@ def order_text(number: int) -> str:
     'P-0000001f'
     """
     return f"P-{number:08x}"
+
+
+def order_number(order_id: Any) -> int:
+    """Return the engine's number of an order that is named by its public id.
+
+    Args:
+        order_id: The id, or an order, which carries one.
+
+    Raises:
+        UsageError: ORDER_NOT_FOUND: it is no such id.
+
+    >>> order_number("P-0000001f")
+    31
+    """
+    text = getattr(order_id, "order_id", order_id)
+    if not isinstance(text, str) or _ORDER_ID.fullmatch(text) is None:
+        raise UsageError(
+            "order_id must be 'P-' and 8 hex digits, such as 'P-0000001f', or an order that "
+            f"place_order returned; was {text!r}.",
+            code="ORDER_NOT_FOUND",
+        )
+    return int(text[2:], 16)
+
+
+def no_such_order(number: int, known: Sequence[str]) -> UsageError:
+    """Return the error of an id that no order of a session has.
+
+    Args:
+        number: The engine's number that was asked for.
+        known: Ids of its orders, oldest first.
+    """
+    there = f"it has {known[0]} to {known[-1]}" if known else "it has none yet"
+    return UsageError(
+        f"order_id must be one that place_order returned in this session, {there}; was "
+        f"{order_text(number)!r}.",
+        code="ORDER_NOT_FOUND",
+    )
 
 
 def _known_cursor(event: Any) -> int:

@@ -70,6 +70,8 @@ def load_profile(agent_id: str, path: str | Path | None = None) -> RiskProfile |
         raise ConfigError(
             f"agent_id must be text; was {agent_id!r}. Likely fix: str({agent_id!r})."
         )
+    if path is not None and not isinstance(path, str | Path):
+        raise ConfigError(f"profiles_path must be the path of a TOML file; was {path!r}.")
     file = DEFAULT_PROFILES if path is None else Path(path)
     if not file.is_file():
         if path is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from seq_gym.errors import ConfigError, UsageError
-from seq_gym.policy import STRATEGY_CALLBACKS, is_strategy
+from seq_gym.errors import UsageError
+from seq_gym.policy import STRATEGY_CALLBACKS, refuse_deaf, refuse_no_strategy
 from seq_gym.sandbox.records import Results
 from seq_gym.types import Reason
 
@@ -66,14 +66,11 @@ def run_strategy(session: Session, strategy: Any, candles_per_step: int) -> Resu
         candles_per_step: Candles between two calls of on_candle.
 
     Raises:
-        ConfigError: The object has no callback.
+        ConfigError: The object has no callback that a session on candles calls.
         UsageError: The session is over, or the strategy answers itself without end.
     """
-    if not is_strategy(strategy):
-        raise ConfigError(
-            f"A strategy must have at least one of {', '.join(STRATEGY_CALLBACKS)}; was "
-            f"{type(strategy).__name__}."
-        )
+    refuse_no_strategy(strategy)
+    refuse_deaf(strategy, "candles")
     if session.status == "created":
         session.start()
     runner = _Runner(session, strategy)

@@ -20,8 +20,8 @@ def test_the_help_tells_every_option_with_its_default(capsys):
         main(["--help"])
     assert exit_.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    options = "start end symbols capital venue seed queue-model latency-model agent data fix-clock "
-    options += "scan-buffer-secs no-dedup set output no-save out"
+    options = "start end symbols capital venue seed queue-model latency-model agent data funding "
+    options += "tick lot fix-clock shift-ns scan-buffer-secs no-dedup set output no-save out"
     for option in options.split():
         assert f"--{option} " in text
     for default in ("100000.0", "42", "3600", "all", "text", "probabilistic", "per-venue"):
@@ -60,6 +60,16 @@ def test_the_help_tells_every_option_with_its_default(capsys):
         (["BTC-USD", *WINDOW, "--venue", ","], "venue must name venues, or be all"),
         (["BTC-USD", *WINDOW, "--data", "no.gz"], "there is no 'no.gz'"),
         (["BTC-USD", *WINDOW, "--fix-clock"], "fix_clock is for recordings"),
+        (["BTC-USD", *WINDOW, "--shift-ns", "5"], "import FILE, there with --shift-ns."),
+        (["BTC-USD", *WINDOW, "--shift-ns", "1.5"], "shift_ns must be a valid integer"),
+        (["BTC-USD", *WINDOW, "--tick", "0"], "tick must be a number above 0"),
+        (["BTC-USD", *WINDOW, "--lot", "fine"], "lot must be a valid number"),
+        (["BTC-USD", *WINDOW, "--funding", "rates.csv"], "funding must be SYMBOL=FILE"),
+        (["BTC-USD", *WINDOW, "--funding", "BTC-USD=no.csv"], "there is no 'no.csv'"),
+        (
+            ["BTC-USD", *WINDOW, "--data", "synthetic", "--lot", "1"],
+            "lot must be left out for a synthetic book",
+        ),
         (["BTC-USD", "--start", "2024-13-01", "--end", DAY], "start: A time must be"),
         (["BTC-USD", "--start", DAY, "--end", "2024-08-07"], "end must not be before start"),
         (["BTC-USD", "--start", "2024-08-01", "--end", "2024-08-02"], "must have rows from"),
@@ -106,6 +116,9 @@ def test_a_policy_is_told_where_it_belongs(run, agents):
     assert told.code == 1
     assert "must have callbacks on a session; it has predict" in told.err
     assert "python -m seq_gym.evaluate --agent" in told.err
+    told = run("ETH-USD", *WINDOW, "--agent", agents / "model.zip")
+    assert told.code == 1
+    assert f"python -m seq_gym.evaluate --agent {agents / 'model.zip'} --algo ppo" in told.err
 
 
 def test_an_agent_of_candles_is_refused_on_books(run, agents):
@@ -113,7 +126,7 @@ def test_an_agent_of_candles_is_refused_on_books(run, agents):
     for agent in (agents / "candle.py", "trend"):
         told = run("ETH-USD", *WINDOW, "--agent", agent)
         assert told.code == 1
-        assert "acts on candles only (on_candle); this is a replay of books" in told.err
+        assert "trades candles (on_candle); this replay is of order books" in told.err
 
 
 STOPS = """

@@ -101,7 +101,7 @@ def test_several_symbols_have_books_or_none_has(run):
     [
         (["--queue-model", "none"], "queue_model must be left out on candles"),
         (["--latency-model", "none"], "latency_model must be left out on candles"),
-        (["--agent", "maker"], "acts on books only (on_heartbeat); ADAUSDT has only candles"),
+        (["--agent", "maker"], "(on_heartbeat); what there is of ADAUSDT is of candles"),
         (["--set", "fills=parity"], "Unknown setting 'fills'"),
         (["--set", "executon=close"], "Did you mean 'execution'?"),
         (["--venue", "coinbase"], "Unknown symbol 'ADAUSDT'"),
@@ -157,7 +157,28 @@ def test_a_recording_is_named_by_its_path(run, tmp_path):
     path.write_text("\n".join(websocket(count=600, behind_ms=500)) + "\n")
     late = run("BTCUSDT", *window, "--data", path)
     assert late.code == 1
-    assert run("BTCUSDT", *window, "--data", path, "--fix-clock").code == 0
+    assert "(B1)" in late.err
+    for option in (["--fix-clock"], ["--shift-ns", "500000000"]):
+        assert option[0] in late.err
+        assert run("BTCUSDT", *window, "--data", path, *option).code == 0
+    early = run("BTCUSDT", *window, "--data", path, "--shift-ns", "400000000")
+    assert "(B1)" in early.err
+
+
+def test_steps_of_a_recording_are_those_that_are_stated(tmp_path):
+    from seq_gym.backtest import BacktestOptions
+    from seq_gym.backtest.market import find_replay
+
+    path = tmp_path / "btcusdt_20240808.txt"
+    path.write_text("\n".join(websocket(count=60)) + "\n")
+    window = {"start": DAY, "end": "2024-08-09", "data": (str(path),)}
+    options = BacktestOptions(symbol="BTCUSDT", **window, tick=0.01, lot=0.05)
+    (book,) = find_replay(options).books.books
+    assert (book.instrument.tick, book.instrument.lot) == (0.01, 0.05)
+    later = BacktestOptions(symbol="BTCUSDT", **window, shift_ns=7)
+    (moved,) = find_replay(later).books.books
+    told = book.local_ts >= 0  # the others are not on the agent's clock
+    assert np.unique((moved.local_ts - book.local_ts)[told]).tolist() == [7]
 
 
 def test_a_file_of_candles_is_named_by_its_path(run, tmp_path):
@@ -166,8 +187,10 @@ def test_a_file_of_candles_is_named_by_its_path(run, tmp_path):
     told = run("ADAUSDT", *JSON, "--data", path)
     assert told.code == 0, told.err
     assert told.summary["notes"] == [f"ADAUSDT has only candles in {path}: this runs on candles."]
-    refused = run("ADAUSDT", *JSON, "--data", path, "--venue", "binance")
-    assert "venue must be left out for files of candles" in refused.err
+    for option in (["--venue", "binance"], ["--tick", "0.01"], ["--shift-ns", "5"]):
+        refused = run("ADAUSDT", *JSON, "--data", path, *option)
+        name = option[0].strip("-").replace("-", "_")
+        assert f"{name} must be left out for files of candles" in refused.err
 
 
 def test_a_synthetic_book_needs_no_data_and_is_of_the_seed(run):
@@ -215,3 +238,43 @@ def test_m5_a_margin_account_pays_the_funding_rates_of_the_store(run, tmp_path, 
     assert told.summary["costs"]["funding"] == pytest.approx(paid, rel=1e-3)
     text = run("BTCUSDT", *WINDOW, "--no-save", *window[len(JSON) :], *agent).out
     assert "Z; with funding rates\n" in text
+
+
+def test_m5_rates_that_are_named_are_paid_on_recordings_made_up_books_and_candles(
+    run, tmp_path, agents
+):
+    (agents / "holder.py").write_text(
+        "class Holder:\n"
+        "    def on_heartbeat(self, session):\n"
+        "        if not session.orders():\n"
+        "            session.place_order(session.symbols[0], 'buy', 'market', quantity=0.5)\n"
+        "    on_candle = on_heartbeat\n"
+    )
+    recording, candles = tmp_path / "btcusdt_20240808.txt", tmp_path / "ADAUSDT-1m.csv"
+    recording.write_text("\n".join(websocket(count=100)) + "\n")
+    candles.write_text("\n".join(klines(DAY, 240)) + "\n")
+    cases = (
+        ("BTCUSDT", recording, f"{DAY}T23:58:05Z"),
+        ("BTCUSDT", "synthetic", f"{DAY}T12:00:05Z"),
+        ("ADAUSDT", candles, f"{DAY}T02:00:00Z"),
+    )
+    for symbol, data, stamp in cases:
+        rates = tmp_path / "rates.csv"
+        rates.write_text(f"time,rate\n{stamp},0.01\n")
+        window = ["--start", DAY, "--end", DAY]
+        if data == "synthetic":
+            window = ["--start", NOON, "--end", f"{DAY}T12:00:20Z"]
+        words = [*window, *JSON[4:], "--data", data, "--agent", agents / "holder.py"]
+        margin = [*words, "--set", "account=margin"]
+        assert run(symbol, *margin).summary["costs"]["funding"] == 0.0
+        told = run(symbol, *margin, "--funding", f"{symbol}={rates}")
+        assert told.code == 0, told.err
+        paid = 0.01 * 0.5 * told.fills[0]["price"]
+        assert told.summary["costs"]["funding"] == pytest.approx(paid, rel=0.1)
+        spot = run(symbol, *words, "--funding", f"{symbol}={rates}")
+        assert spot.summary["costs"]["funding"] == 0.0
+        wrong = run(symbol, *margin, "--funding", f"XRPUSDT={rates}")
+        assert wrong.code == 1
+        assert "XRPUSDT" in wrong.err
+    summary = run("BTCUSDT", *words[:-4], "--data", recording).summary
+    assert summary["data"]["funding"] == {}

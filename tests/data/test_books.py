@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import seq_gym
+from seq_gym.errors import UnknownName
 from seq_gym.market.book.events import BookKind
 from seq_gym.market.book.load import load_book
+from seq_gym.market.wording import counted
 from tests.data.conftest import MS, klines, snapshot, websocket
 
 
@@ -136,7 +138,7 @@ def test_coverage_tells_time_days_recordings_and_the_gaps_that_nobody_fills(run,
 def test_verify_finds_a_book_that_was_changed(run, record, store):
     run("import", record())
     ran = run("verify")
-    assert (ran.code, ran.out) == (0, f"1 tables, 0 faults in {store}\n")
+    assert (ran.code, ran.out) == (0, f"1 table, 0 faults in {store}\n")
     path = next(store.rglob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])
     ran = run("verify")
@@ -154,3 +156,38 @@ def test_prints_become_candles_where_a_symbol_has_none(run, record):
     assert series.close[:, 0].tolist() == [100.1] * 3
     assert np.allclose(series.volume[:, 0], 30.0)  # 60 prints of 0.5
     assert run("resample", "BTCUSDT", "--to", "1d").code == 1
+
+
+@pytest.mark.parametrize("option", [("--interval", "1m"), ("--tz", "UTC"), ("--drop-bad",)])
+def test_an_option_of_tables_is_refused_where_every_file_is_a_recording(run, record, option):
+    ran = run("import", record(), *option)
+    name = option[0].strip("-").replace("-", "_")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"Error: {name} must be left out, it is of candles and rates")
+
+
+def test_a_recording_is_no_table_of_candles(run, record):
+    ran = run("import", record(), "--kind", "candles")
+    assert ran.code == 1
+    assert "kind must be 'book' for btcusdt_20240808.gz" in ran.err
+
+
+def test_a_folder_of_nothing_says_what_it_should_hold(run, tmp_path):
+    (tmp_path / "none").mkdir()
+    ran = run("import", tmp_path / "none")
+    assert ran.code == 1
+    assert "A folder must hold recordings of books, or tables" in ran.err
+
+
+def test_a_venue_that_a_recording_does_not_have_is_refused(record):
+    path = record()
+    assert load_book(path, venues="binance").venues == ("binance",)
+    with pytest.raises(UnknownName, match=r"Unknown venue 'binanse' \(of .*Did you mean 'binance'"):
+        load_book(path, venues="binanse")
+
+
+def test_one_thing_is_told_in_the_singular(run, record, store):
+    run("import", record())
+    assert run("verify").out == f"1 table, 0 faults in {store}\n"
+    assert counted(1, "table") == "1 table"
+    assert (counted(0, "row"), counted(1_200, "row")) == ("0 rows", "1,200 rows")

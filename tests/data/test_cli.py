@@ -266,7 +266,7 @@ def test_verify_of_a_store_that_is_not_there_is_an_error(run, tmp_path):
 def test_verify_finds_what_was_changed_by_hand(run, candles, store):
     run("import", candles)
     ran = run("verify")
-    assert (ran.code, ran.out) == (0, f"1 tables, 0 faults in {store}\n")
+    assert (ran.code, ran.out) == (0, f"1 table, 0 faults in {store}\n")
     (part,) = store.rglob("*.parquet")
     content = bytearray(part.read_bytes())
     part.write_bytes(content[: len(content) // 2])
@@ -275,7 +275,7 @@ def test_verify_finds_what_was_changed_by_hand(run, candles, store):
     (fault,) = ran.document["faults"]
     assert fault["table"] == "candles of BTCUSDT 1m at binance"
     assert part.name in fault["problem"]
-    assert run("verify").out.endswith(f"1 tables, 1 faults in {store}\n")
+    assert run("verify").out.endswith(f"1 table, 1 fault in {store}\n")
 
 
 # ---------------------------------------------------------------------------- the command line

@@ -143,3 +143,9 @@ def test_a_whole_window_refuses_a_number_of_steps_and_takes_none() -> None:
         make(window="full", episode_steps=10)
     env = make(window="full", episode_steps=None).unwrapped
     assert env.episode_steps == ONE.num_candles - env.first_start
+
+
+@pytest.mark.parametrize("features", [3, None, 2.5, object()])
+def test_features_that_are_no_names_are_refused_by_name(features):
+    with pytest.raises(ConfigError, match=r"features must be a set, a name, .*; was "):
+        make(features=features)

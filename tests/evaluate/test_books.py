@@ -21,6 +21,7 @@ from seq_gym.market.book.synthetic import synthetic_book, synthetic_books
 from seq_gym.metrics import episode_metrics
 from seq_gym.policy import Strategy
 from seq_gym.runs.environment import known_book_settings, sandbox_arguments
+from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.book.session import BookSession
 
 PLACE = {name: place for place, name in enumerate(BOOK_FILL_FIELDS.names)}
@@ -60,9 +61,12 @@ def book():
     return synthetic_book(seconds=300.0, seed=5)
 
 
+MARGIN = BookParams(starting_balance=100_000.0, account="margin", liquidate_on_complete=False)
+
+
 @pytest.fixture(scope="module")
 def told():
-    return EvaluateBookConfig(episodes=2, episode_steps=300, seed=7)
+    return EvaluateBookConfig(episodes=2, episode_steps=300, seed=7, sandbox=MARGIN)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +251,7 @@ def test_the_command_line_tells_books_by_environment_and_by_data(tmp_path):
     assert read_command_line(["--config", str(path), "--set", "queue_model=log1"]) == replace(
         config, sandbox=replace(config.sandbox, queue_model="log1")
     )
-    with pytest.raises(UnknownName, match="setting 'candles_per_step'"):
+    with pytest.raises(ConfigError, match="--candles-per-step is for runs on candles"):
         read_command_line(["--env", "MarketMaking-v0", "--candles-per-step", "5"])
     with pytest.raises(UnknownName, match="Did you mean 'queue_model'"):
         read_command_line(["--env", "MarketMaking-v0", "--set", "queue_modle=none"])

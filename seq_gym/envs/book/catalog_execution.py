@@ -94,16 +94,19 @@ class ExecutionEnv(BookEnv):
             synthetic book.
         symbols: The symbol, where the data has several.
         venue: The venue, where the data has several.
+        funding: Funding rates by symbol or "SYMBOL@venue": a path, a frame or FundingRates; None:
+            those of the store. Margin accounts pay them (M5).
         start: No episode starts before this time; look-backs read what is older.
         end: No episode goes beyond this time.
         window: "random", "sequential", "full", or a list of starts (cursors or times).
         episode_steps: Decisions of an episode, the horizon; None: 1,000 or what the data has;
             "full" refuses it.
-        decide_every: Time between decisions, such as "100ms".
-        decide_every_events: Decide at every k-th event that is received instead.
+        decide_every: Time between decisions, such as "1s"; None: "100ms".
+        decide_every_events: Decide at every k-th event that is received instead; not both.
         side: "sell" or "buy".
         quantity: Q, base quantity in whole lots; None: by `participation`.
-        participation: Part of what is traded in a horizon on average over the data.
+        participation: Part of what is traded in a horizon on average over the data; None: 0.1.
+            Not beside `quantity`.
         action: Action kind, see above.
         features: "default", "levels", "full", or a list of names (docs/book_features.md).
         look_back: Rows of features in the window.
@@ -132,15 +135,16 @@ class ExecutionEnv(BookEnv):
         *,
         symbols: str | Sequence[str] | None = None,
         venue: str | None = None,
+        funding: Mapping[str, Any] | None = None,
         start: Any = None,
         end: Any = None,
         window: str | Sequence[Any] = "random",
         episode_steps: int | None = None,
-        decide_every: Any = "100ms",
+        decide_every: Any = None,
         decide_every_events: int | None = None,
         side: str = "sell",
         quantity: float | None = None,
-        participation: float = 0.1,
+        participation: float | None = None,
         action: str = "continuous",
         features: Any = "default",
         look_back: int = 1,

@@ -88,12 +88,14 @@ class MarketMakingEnv(BookEnv):
             synthetic book.
         symbols: The symbol, where the data has several.
         venue: The venue, where the data has several.
+        funding: Funding rates by symbol or "SYMBOL@venue": a path, a frame or FundingRates; None:
+            those of the store. Margin accounts pay them (M5).
         start: No episode starts before this time; look-backs read what is older.
         end: No episode goes beyond this time.
         window: "random", "sequential", "full", or a list of starts (cursors or times).
         episode_steps: Decisions of an episode; None: 1,000 or what the data has; "full" refuses it.
-        decide_every: Time between decisions, such as "100ms".
-        decide_every_events: Decide at every k-th event that is received instead.
+        decide_every: Time between decisions, such as "1s"; None: "100ms".
+        decide_every_events: Decide at every k-th event that is received instead; not both.
         action: Action kind, see above.
         features: "default", "levels", "full", or a list of names (docs/book_features.md).
         look_back: Rows of features in the window.
@@ -125,11 +127,12 @@ class MarketMakingEnv(BookEnv):
         *,
         symbols: str | Sequence[str] | None = None,
         venue: str | None = None,
+        funding: Mapping[str, Any] | None = None,
         start: Any = None,
         end: Any = None,
         window: str | Sequence[Any] = "random",
         episode_steps: int | None = None,
-        decide_every: Any = "100ms",
+        decide_every: Any = None,
         decide_every_events: int | None = None,
         action: str = "continuous",
         features: Any = "default",

@@ -82,6 +82,7 @@ class BookEnvBatch(EnvRows):
             rest="own",
             rest_floats=len(OWN_COLUMNS) + len(settings.task.columns),
             is_flat=settings.observation == "flat",
+            is_single=recorded,
             num_finals=kernel.NUM_FINALS,
             num_terms=NUM_TERMS if settings.reward_terms else 0,
             on_full_ring=on_full_ring,

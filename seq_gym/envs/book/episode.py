@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seq_gym.engine.book.snapshot import AccountState
 from seq_gym.engine.layout import Table
 from seq_gym.envs.book.core import BookEnvBatch
+from seq_gym.errors import ConfigError
 from seq_gym.sandbox.book.session import BookSession
 from seq_gym.times import NS_PER_S
 
@@ -97,7 +98,13 @@ class BookEpisode:
         )
 
     def restore(self, snapshot: BookEpisodeSnapshot) -> None:
-        """Put a snapshot back; the session is a new one afterwards."""
+        """Put a snapshot back; the session is a new one afterwards.
+
+        Raises:
+            ConfigError: It is no snapshot of such an environment.
+        """
+        if not isinstance(snapshot, BookEpisodeSnapshot):
+            raise ConfigError(f"snapshot must be one that snapshot() returned; was {snapshot!r}.")
         core = self._core
         core.batch.restore(0, snapshot.account)
         core.states[:] = snapshot.state

@@ -21,9 +21,9 @@ from seq_gym.envs.book.executing import (
 from seq_gym.envs.book.layout import EXECUTION
 from seq_gym.envs.book.task import BookMarket, BookTask, TaskSetup
 from seq_gym.envs.book.terms import COMMON_TERMS
-from seq_gym.envs.book.trading import lots_of
-from seq_gym.envs.numbers import check_number
-from seq_gym.errors import ConfigError, UnknownName
+from seq_gym.envs.book.trading import MOST_LOTS, lots_of
+from seq_gym.envs.numbers import check_choice, check_number
+from seq_gym.errors import ConfigError
 from seq_gym.times import NS_PER_S
 
 __all__ = ["EXECUTION_TASK", "execution_masks"]
@@ -35,6 +35,7 @@ EXECUTION_ACTIONS: Final[Mapping[ExecutionAction, int]] = {
 }
 SIDES: Final = {"buy": 1, "sell": -1}
 NUM_CHOICES: Final = 5
+DEFAULT_PARTICIPATION: Final = 0.1
 MOST_STEPS: Final = 1_000
 """Steps of an episode where `episode_steps` is None (settings.py)."""
 
@@ -81,6 +82,7 @@ def _horizon_s(values: Mapping[str, Any], market: BookMarket) -> float:
 def _usual_lots(values: Mapping[str, Any], market: BookMarket) -> int:
     """Return `participation` of what is traded in a horizon on average, whole lots."""
     part = values["participation"]
+    part = DEFAULT_PARTICIPATION if part is None else part
     check_number("participation", part, "above 0, up to 1", lambda x: 0.0 < x <= 1.0)
     prints, times = market.grid.prints, market.grid.times
     seconds = float(times[-1] - times[0]) / NS_PER_S
@@ -94,19 +96,47 @@ def _parent_lots(values: Mapping[str, Any], market: BookMarket) -> int:
     quantity = values["quantity"]
     if quantity is None:
         return _usual_lots(values, market)
-    rule = f"a base quantity of at least a lot, {market.lot:g}"
+    if values["participation"] is not None:
+        raise ConfigError(
+            f"participation must be left out with a quantity; was {values['participation']!r}. "
+            "Likely fix: give one of them."
+        )
+    rule = f"a base quantity in whole lots of {market.lot:g}"
     check_number("quantity", quantity, rule, lambda x: math.isfinite(x) and x > 0.0)
     lots = lots_of(market, float(quantity))
-    if lots < 1:
-        raise ConfigError(f"quantity must be {rule}; was {quantity:g}.")
+    if lots < 1 or abs(quantity / market.lot - lots) > 1e-6 * lots:
+        nearest = max(round(quantity / market.lot), 1) * market.lot
+        raise ConfigError(f"quantity must be {rule}; was {quantity!r}. Likely fix: {nearest:.12g}.")
+    _refuse_too_large(lots, values, market)
     return lots
 
 
+def _refuse_too_large(lots: int, values: Mapping[str, Any], market: BookMarket) -> None:
+    """Refuse a Q that could never be done; what it costs is put into the account (shortfall.py)."""
+    rows, params = market.tape.venue_rows, market.params
+    # What was taken is not there again until it is displayed or printed anew (F2); a peer's book
+    # renews itself.
+    shown = float(rows["lots"].sum(dtype=np.float64)) if params.fills == "strict" else math.inf
+    most = min(shown, float(MOST_LOTS))
+    if lots > most:
+        raise ConfigError(
+            f"quantity must be at most {most * market.lot:.12g}, all that the recording ever "
+            f"shows; was {values['quantity']!r}. Likely fix: fewer base units, or participation."
+        )
+    limit = params.max_position_notional
+    is_position = values["side"] == "buy" or params.account == "margin"
+    ins, mid = market.instruments[0], market.first_mid
+    worth = lots * market.lot * float(ins.contract_size) * (1.0 / mid if ins.inverse else mid)
+    if limit is not None and is_position and worth > limit:
+        raise ConfigError(
+            f"quantity must be worth at most max_position_notional, {limit:g}; was "
+            f"{values['quantity']!r}, worth {worth:g}. Likely fix: a higher max_position_notional."
+        )
+
+
 def _check(values: Mapping[str, Any], market: BookMarket) -> None:
-    if values["side"] not in SIDES:
-        raise UnknownName("side", values["side"], tuple(SIDES))
-    if values["action"] not in EXECUTION_ACTIONS:
-        raise UnknownName("action kind", values["action"], tuple(EXECUTION_ACTIONS))
+    check_choice("side", values["side"], SIDES)
+    check_choice("action kind", values["action"], EXECUTION_ACTIONS)
     check_number("max_rate", values["max_rate"], "above 0, up to 1000", lambda x: 0.0 < x <= 1e3)
     for name in ("unfilled_penalty_bps", "risk_aversion"):
         check_number(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.sandbox.book.latency import Latency
+from seq_gym.errors import UnknownName
+from seq_gym.sandbox.book.latency import read_latencies
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import RiskProfile
 from seq_gym.sandbox.profiles import risk_profile
@@ -22,18 +22,6 @@ and few orders work at a time, so that the rows of many environments stay in the
 def physics_names() -> tuple[str, ...]:
     """Return the names of the fields of BookParams."""
     return tuple(field.name for field in fields(BookParams))
-
-
-def _latency(name: str, value: Any) -> Latency | None:
-    if value is None or isinstance(value, Latency):
-        return value
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{name} must be a mapping such as {{'entry_ms': 5.0}}; was {value!r}.")
-    known = tuple(field.name for field in fields(Latency))
-    for key in value:
-        if key not in known:
-            raise UnknownName(f"field of {name}", key, known)
-    return Latency(**value)
 
 
 def read_physics(
@@ -54,14 +42,7 @@ def read_physics(
     for name in given:
         if name not in known:
             raise UnknownName("argument", name, (*own, *known))
-    values = {**BOOK_ENV_DEFAULTS, **defaults, **given}
-    if "latency" in values:
-        values["latency"] = _latency("latency", values["latency"])
-    venues = values.get("venue_latency")
-    if isinstance(venues, Mapping):
-        values["venue_latency"] = {
-            venue: _latency(f"venue_latency[{venue!r}]", value) for venue, value in venues.items()
-        }
+    values = read_latencies({**BOOK_ENV_DEFAULTS, **defaults, **given})
     risk = values.get("risk")
     if isinstance(risk, Mapping) and not isinstance(risk, RiskProfile):
         values["risk"] = risk_profile(risk)

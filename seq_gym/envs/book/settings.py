@@ -16,18 +16,21 @@ from seq_gym.envs.book.grid import BookGrid, build_grid
 from seq_gym.envs.book.physics import read_physics
 from seq_gym.envs.book.rewards import parse_book_reward
 from seq_gym.envs.book.task import BookMarket, BookTask, TaskSetup
-from seq_gym.envs.numbers import check_number, check_whole
+from seq_gym.envs.numbers import check_choice, check_number, check_whole, is_whole, read_interval
 from seq_gym.envs.rewards import RewardSpec
 from seq_gym.envs.windows import EXPLICIT, FULL, RANDOM, SEQUENTIAL
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market.book.events import BookData, BookEvents
 from seq_gym.market.book.load import load_book
+from seq_gym.market.store import store_of
+from seq_gym.sandbox.book.funding import book_funding
 from seq_gym.sandbox.book.instruments import book_instruments
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.book.wiring import lane_tape
-from seq_gym.times import NS_PER_S, format_time, parse_interval, parse_time
+from seq_gym.sandbox.params import refuse_flag
+from seq_gym.times import NS_PER_S, format_time, parse_time
 
-__all__ = ["BookEnvSettings", "make_book_settings"]
+__all__ = ["BookEnvSettings", "make_book_settings", "read_features"]
 
 BookObservation = Literal["flat", "dict"]
 
@@ -36,6 +39,7 @@ WINDOWS: Final = {"random": RANDOM, "sequential": SEQUENTIAL, "full": FULL}
 _WARM_UP: Final = 2.0
 """Look-backs of data that are read before `start`, so that moving averages have settled."""
 _MANY_SLOTS: Final = 4_096
+_DECIDE_EVERY: Final = "100ms"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +51,9 @@ class BookEnvSettings:
     market: BookMarket
     reward: RewardSpec
     reward_terms: bool
+    action: str
+    every_ns: int
+    every_events: int
     observation: BookObservation
     look_back: int
     window: int
@@ -83,15 +90,26 @@ def _synthetic(symbols: tuple[str, ...], venues: tuple[str, ...]) -> BookData:
     return load_book(None, symbols=symbols or None, venues=venues or None)
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    """Read one name or several; None: none."""
+    many = (value,) if isinstance(value, str) else () if value is None else value
+    if not isinstance(many, list | tuple) or not all(isinstance(each, str) for each in many):
+        raise ConfigError(f"{name} must be a name, or a list of names; was {value!r}.")
+    return tuple(many)
+
+
+def _time(name: str, value: Any, *, end: bool = False) -> int:
+    """Read an argument that is a time."""
+    try:
+        return parse_time(value, end=end)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _load(values: Mapping[str, Any], look_back_s: float) -> BookData:
     """Read the data, with what precedes `start` as far as features need it."""
-    data, symbols, venues = values["data"], _names(values["symbols"]), _names(values["venue"])
+    data = values["data"]
+    symbols, venues = _names("symbols", values["symbols"]), _names("venue", values["venue"])
     if data is None:
         return _synthetic(symbols, venues)
     bounds: dict[str, Any] = {}
@@ -115,27 +133,42 @@ def _one_book(found: BookData, name: str) -> BookData:
 
 def _interval(values: Mapping[str, Any]) -> tuple[int, int]:
     """Return nanoseconds between decisions, or else events."""
-    events = values["decide_every_events"]
-    if events is not None:
-        check_whole("decide_every_events", events)
-        return 0, int(events)
-    return parse_interval(values["decide_every"]), 0
+    every, events = values["decide_every"], values["decide_every_events"]
+    if events is None:
+        return read_interval("decide_every", _DECIDE_EVERY if every is None else every), 0
+    check_whole("decide_every_events", events)
+    if every is not None:
+        raise ConfigError(
+            f"decide_every must be left out with decide_every_events={events}, which decides by "
+            f"events; was {every!r}. Likely fix: give one of them."
+        )
+    return 0, int(events)
 
 
-def _market(values: Mapping[str, Any], params: BookParams, task: BookTask) -> BookMarket:
-    """Load the book, prepare its tape, measure its features."""
-    features = values["features"]
+def read_features(features: Any) -> tuple[str, ...]:
+    """Read the argument `features`: single names.
+
+    Raises:
+        UnknownName: There is no such feature.
+        ConfigError: It is no set, name, or list of these.
+    """
     if not isinstance(features, str | list | tuple):
         raise ConfigError(
             f"features must be a set, a name or a list of these; was {features!r}. Likely fix: "
             "'default'."
         )
-    names = book_feature_names(features)
+    return book_feature_names(features)
+
+
+def _market(values: Mapping[str, Any], params: BookParams, task: BookTask) -> BookMarket:
+    """Load the book, prepare its tape, measure its features."""
+    names = read_features(values["features"])
     every_ns, every_events = _interval(values)
     needed = max(BOOK_FEATURES[name].look_back_s for name in names)
     seconds = _WARM_UP * needed + values["look_back"] * every_ns / NS_PER_S
     data = _one_book(_load(values, seconds), task.name)
-    tape = lane_tape(params, data.books[0])
+    (rates,) = book_funding(data, values["funding"], store_of(values["data"]))
+    tape = lane_tape(params, data.books[0], rates)
     instruments, alive = book_instruments(params, data)
     grid = build_grid(tape, instruments[0], names, every_ns=every_ns, every_events=every_events)
     return BookMarket(
@@ -162,10 +195,9 @@ def _mid_at(tape: Any, instrument: Any, time_ns: int) -> float:
 
 def _cursor(grid: BookGrid, start: Any) -> int:
     """Read a start given as a cursor or as a time."""
-    is_whole = isinstance(start, (int, np.integer)) and not isinstance(start, bool)
-    if is_whole and 0 <= start < len(grid.times):
+    if is_whole(start) and 0 <= start < len(grid.times):
         return int(start)
-    time, first, last = parse_time(start), int(grid.times[0]), int(grid.times[-1])
+    time, first, last = _time("A start", start), int(grid.times[0]), int(grid.times[-1])
     if not first <= time <= last:
         raise ConfigError(
             f"A start must be a cursor below {len(grid.times)} or a time from {format_time(first)} "
@@ -199,10 +231,14 @@ def _windows(
     window, steps = values["window"], values["episode_steps"]
     none = np.zeros(0, np.int64)
     if not isinstance(window, str):
+        if not isinstance(window, list | tuple | np.ndarray):
+            raise ConfigError(
+                f"window must be {', '.join(WINDOWS)} or a list of starts; was {window!r}."
+            )
         starts = np.array([_cursor(grid, start) for start in window], np.int64)
         if not len(starts) or starts.min() < first or starts.max() >= last:
             raise ConfigError(
-                f"Explicit window starts must lie at cursors {first} to {last - 1}; were "
+                f"window, a list of starts, must lie at cursors {first} to {last - 1}; was "
                 f"{starts.tolist()}."
             )
         return EXPLICIT, starts, last - 1, steps or 0
@@ -230,8 +266,24 @@ def _check(values: Mapping[str, Any]) -> None:
         check_whole("episode_steps", values["episode_steps"])
     for name in ("inventory_aversion", "turnover_cost_frac"):
         check_number(name, values[name], "at least 0", lambda x: 0.0 <= x < math.inf)
-    if values["observation"] not in get_args(BookObservation):
-        raise UnknownName("observation kind", values["observation"], get_args(BookObservation))
+    check_choice("observation kind", values["observation"], get_args(BookObservation))
+    refuse_flag("reward_terms", values["reward_terms"])
+    if not isinstance(values["action"], str):
+        raise ConfigError(f"action must be the name of a kind; was {values['action']!r}.")
+    _check_times(values)
+
+
+def _check_times(values: Mapping[str, Any]) -> None:
+    bounds = {"start": False, "end": True}
+    times = {
+        name: _time(name, values[name], end=end)
+        for name, end in bounds.items()
+        if values[name] is not None
+    }
+    if len(times) == len(bounds) and times["end"] <= times["start"]:
+        raise ConfigError(
+            f"end must be after start; were end={values['end']!r} and start={values['start']!r}."
+        )
 
 
 def _ring_slots(market: BookMarket, least: int) -> int:
@@ -272,12 +324,16 @@ def make_book_settings(
     window, starts, last_start, steps = _windows(values, first, last, market.grid)
     horizon = values["fill_horizon"]
     setup = task.setup(values, market)
+    every_ns, every_events = _interval(values)
     return BookEnvSettings(
         task=task,
         setup=setup,
         market=market,
         reward=parse_book_reward(values["reward"], task.terms),
         reward_terms=bool(values["reward_terms"]),
+        action=values["action"],
+        every_ns=every_ns,
+        every_events=every_events,
         observation=values["observation"],
         look_back=values["look_back"],
         window=window,
@@ -286,7 +342,9 @@ def make_book_settings(
         last_start=last_start,
         last_cursor=last,
         episode_steps=steps,
-        fill_horizon_s=0.0 if horizon is None else parse_interval(horizon) / NS_PER_S,
+        fill_horizon_s=0.0
+        if horizon is None
+        else read_interval("fill_horizon", horizon) / NS_PER_S,
         inventory_aversion=float(values["inventory_aversion"]),
         turnover_cost_frac=float(values["turnover_cost_frac"]),
         ring_slots=_ring_slots(market, setup.report_slots),

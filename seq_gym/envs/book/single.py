@@ -15,6 +15,7 @@ from seq_gym.envs.book.own import OWN_COLUMNS
 from seq_gym.envs.book.render import render_book_frame, render_book_text
 from seq_gym.envs.book.settings import BookEnvSettings
 from seq_gym.envs.kernel import DISABLED
+from seq_gym.envs.numbers import read_options
 from seq_gym.envs.render import RENDER_MODES
 from seq_gym.envs.rows import checked_seed
 from seq_gym.errors import UnknownName, UsageError
@@ -88,7 +89,7 @@ class BookEnv(gymnasium.Env[Any, Any]):
         if seed is not None:
             seed = checked_seed(seed)
         super().reset(seed=seed)
-        options = dict(options or {})
+        options = read_options(options)
         start = options.pop("start", None)
         if options:
             raise UnknownName("reset option", next(iter(options)), ("start",))
@@ -130,7 +131,7 @@ class BookEnv(gymnasium.Env[Any, Any]):
             if action.shape == self._action.shape and action.dtype.kind == self._action_kind:
                 self._action[...] = action
                 return
-        elif self._num_choices and isinstance(action, int):
+        elif isinstance(action, int) and 0 <= action < self._num_choices:
             self._action[0] = action
             return
         self._core.write_actions(action)

@@ -22,13 +22,17 @@ from seq_gym.envs.book.terms import COMMON_TERMS
 from seq_gym.envs.numbers import check_number, read_numbers
 from seq_gym.errors import ConfigError, UnknownName
 
-__all__ = ["BOOK_TRADING", "lots_of", "position_limit"]
+__all__ = ["BOOK_TRADING", "MOST_LOTS", "lots_of", "position_limit"]
 
 DEFAULT_SIZES: Final = (0.25, 0.5, 1.0)
 DEFAULT_OFFSETS: Final = (0.0, 1.0, 2.0, 5.0)
 DEFAULT_PART: Final = 0.9
 """Part of the starting balance that the default position is worth: a market order sets aside its
 cap, five percent above what it pays."""
+
+
+MOST_LOTS: Final = 1 << 53
+"""Lots are counted as whole float64."""
 
 
 def lots_of(market: BookMarket, qty: float) -> int:
@@ -40,22 +44,22 @@ def position_limit(value: Any, market: BookMarket, name: str = "max_position") -
     """Read a largest position: base quantity in whole lots; None: what the start affords.
 
     Raises:
-        ConfigError: It is no number above 0, or less than a lot.
+        ConfigError: It is no number above 0, less than a lot, or more than can be counted.
     """
-    if value is None:
+    is_given = value is not None
+    if not is_given:
         instrument = market.instruments[0]
         if instrument.inverse:
             value = DEFAULT_PART * market.params.starting_balance * market.first_mid
         else:
             value = DEFAULT_PART * market.params.starting_balance / market.first_mid
         value /= float(instrument.contract_size)
-    rule = f"a base quantity of at least a lot, {market.lot:g}"
+    rule = f"a base quantity of at least a lot, {market.lot:g}, at most 2^53 lots"
     check_number(name, value, rule, lambda x: math.isfinite(x) and x > 0.0)
     lots = lots_of(market, float(value))
-    if lots < 1:
-        raise ConfigError(
-            f"{name} must be {rule}; was {value:g}. Likely fix: more starting_balance."
-        )
+    if not 1 <= lots <= MOST_LOTS:
+        hint = "" if is_given else " Likely fix: more starting_balance."
+        raise ConfigError(f"{name} must be {rule}; was {value:g}.{hint}")
     ins = market.instruments[0]
     return lots * float(ins.lot_mul) / float(ins.lot_div)
 

@@ -27,7 +27,7 @@ from seq_gym.times import TimeLike, format_time, parse_time
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BookData", "BookEvents", "BookKind"]
+__all__ = ["BookData", "BookEvents", "BookKind", "read_names"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -246,14 +246,14 @@ class BookData:
             UnknownName: A symbol or venue is not there.
         """
         books = self.books
-        if venues is not None:
-            wanted = [venues] if isinstance(venues, str) else list(venues)
+        wanted = read_names("venues", venues)
+        if wanted is not None:
             for venue in wanted:
                 if venue not in self.venues:
                     raise UnknownName("venue", venue, sorted(set(self.venues)))
             books = tuple(book for book in books if book.venue in wanted)
-        if symbols is not None:
-            names = [symbols] if isinstance(symbols, str) else list(symbols)
+        names = read_names("symbols", symbols)
+        if names is not None:
             known = list(dict.fromkeys(book.symbol for book in books))
             found = dict.fromkeys(known[find_symbol(name, known)] for name in names)
             books = tuple(book for name in found for book in books if book.symbol == name)
@@ -266,6 +266,25 @@ class BookData:
             MarketDataError: A book has no row left.
         """
         return BookData(books=tuple(book.window(start, end) for book in self.books))
+
+
+def read_names(name: str, value: Any) -> list[str] | None:
+    """Read one name or several; None: nothing was said.
+
+    Args:
+        name: What the argument is called.
+        value: As it was given.
+
+    Raises:
+        ConfigError: It is neither; names it.
+    """
+    if value is None:
+        return None
+    many = [value] if isinstance(value, str) else value
+    names = list(many) if isinstance(many, Iterable) else [many]
+    if not all(isinstance(each, str) for each in names):
+        raise ConfigError(f"{name} must be a name, or a list of names; was {value!r}.")
+    return names
 
 
 def _frozen(values: Any, dtype: type[np.signedinteger[Any]], name: str) -> Any:

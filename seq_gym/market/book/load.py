@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq_gym.errors import ConfigError, MarketDataError
-from seq_gym.market.book.events import BookData, BookEvents
+from seq_gym.market.book.events import BookData, BookEvents, read_names
 from seq_gym.market.store import store_of
 from seq_gym.times import NS_PER_S, TimeLike, format_time, parse_time
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from seq_gym.market.book.store.importing import RecordingOptions
 
 __all__ = ["load_book"]
+
+_MOST_BUFFER = 1e9
+"""Seconds; more would not fit a time."""
 
 
 def load_book(
@@ -47,7 +50,8 @@ def load_book(
             None for a seeded synthetic book.
         symbols: Symbols wanted, in any spelling, in this order; None = all. It also names the
             symbol of a recording that states none.
-        venues: Venues wanted; None = all that a symbol has.
+        venues: Venues wanted; None = all that a symbol has. It also names the venue of a recording
+            that states none.
         start: First instant.
         end: The instant before which it ends; a date includes that day.
         scan_buffer_secs: How far beyond the window the dates of a store are looked through, for
@@ -65,8 +69,9 @@ def load_book(
 
     Source: S0-14, S3-50, S3-51.
     """
-    if not scan_buffer_secs >= 0:
-        raise ConfigError(f"scan_buffer_secs must be >= 0; was {scan_buffer_secs!r}.")
+    _check_buffer(scan_buffer_secs)
+    _refuse_reversed(start, end)
+    symbols, venues = read_names("symbols", symbols), read_names("venues", venues)
     store = store_of(data)
     reading = {"tick": tick, "lot": lot, "fix_clock": fix_clock or None, "shift_ns": shift_ns}
     if not _is_path(data) or store is not None:
@@ -92,6 +97,7 @@ def load_book(
             lot=lot,
             fix_clock=fix_clock,
             shift_ns=shift_ns,
+            renames=False,
         )
         found = _read(data, options, dedup=dedup)
         # One that was asked for may be the name of what states none.
@@ -101,8 +107,27 @@ def load_book(
     return _window(books, start, end)
 
 
+def _check_buffer(seconds: Any) -> None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= _MOST_BUFFER:
+        raise ConfigError(
+            f"scan_buffer_secs must be a number from 0 to {_MOST_BUFFER:g}; was {seconds!r}."
+        )
+
+
+def _refuse_reversed(start: TimeLike | None, end: TimeLike | None) -> None:
+    if start is None or end is None:
+        return
+    if parse_time(end, end=True) <= parse_time(start):
+        raise ConfigError(f"end must be after start; were end={end!r} and start={start!r}.")
+
+
 def _is_path(data: Any) -> bool:
     if isinstance(data, str | os.PathLike):
+        if not str(data).strip():
+            raise ConfigError(
+                f"A book must be a path of a recording; was {data!r}, which is empty."
+            )
         return True
     many = isinstance(data, list | tuple)
     return many and bool(data) and all(isinstance(each, str | os.PathLike) for each in data)

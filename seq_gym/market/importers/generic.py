@@ -13,6 +13,7 @@ from seq_gym.errors import MarketDataError, UnknownName
 from seq_gym.market.columns import PRICE_NAMES, FloatArray
 from seq_gym.market.importers.names import kind_in_name, symbol_of_file, venue_in_name
 from seq_gym.market.importers.sheets import Sheet, plain_name
+from seq_gym.market.importers.strangers import READ, stranger_of
 from seq_gym.market.importers.tables import COLUMN_NAMES, Layout, ReadOptions, TableKind
 
 __all__ = ["find_columns", "kind_of", "layout_of", "recognise"]
@@ -108,7 +109,7 @@ def find_columns(
         found["time"] = index
     if kind == "funding" and "rate" not in found and "open" in found:
         found["rate"] = found["open"]
-    _refuse_missing(found, names, where, kind)
+    _refuse_missing(found, names, sample, where, kind)
     if kind == "funding":
         return {ours: found[ours] for ours in ("time", "rate", "symbol") if ours in found}
     return {ours: column for ours, column in found.items() if ours != "rate"}
@@ -163,12 +164,20 @@ def _index_of_times(names: Sequence[str], sample: Mapping[str, Sequence[object]]
 
 
 def _refuse_missing(
-    found: Mapping[str, str], names: Sequence[str], where: str, kind: TableKind
+    found: Mapping[str, str],
+    names: Sequence[str],
+    sample: Mapping[str, Sequence[object]],
+    where: str,
+    kind: TableKind,
 ) -> None:
     needed = _NEEDED.get(kind, ("time", *PRICE_NAMES))
     missing = next((ours for ours in needed if ours not in found), None)
     if missing is None:
         return
+    first = [str(values[0]) for values in sample.values() if len(values)]
+    stranger = stranger_of(names, first)
+    if stranger is not None:
+        raise MarketDataError(f"{where} holds {stranger}; read are {READ}.")
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     if kind == "funding":
         raise MarketDataError(

@@ -8,14 +8,14 @@ from typing import Any
 
 from seq_gym.engine.book import codes
 from seq_gym.engine.book.batch import BookBatch
-from seq_gym.errors import ConfigError, UnknownName, UsageError
+from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.sandbox.book.changes import ChangeKind, OrderChange
 from seq_gym.sandbox.book.journal import BookJournal
 from seq_gym.sandbox.book.records import BookOrder
 from seq_gym.sandbox.book.refusals import sentence_of
 from seq_gym.sandbox.book.ticket import BookTicket, read_book_ticket, ticks_of, units_of
 from seq_gym.sandbox.book.view import BookView
-from seq_gym.sandbox.journal import order_text
+from seq_gym.sandbox.journal import no_such_order, order_number, order_text
 from seq_gym.sandbox.row import Row
 from seq_gym.sandbox.ticket import Refused, float_of, number_of
 from seq_gym.types import Reason
@@ -120,17 +120,10 @@ class BookDesk:
             UsageError: ORDER_NOT_FOUND.
         """
         self._collect()
-        text = order_id.order_id if isinstance(order_id, BookOrder) else str(order_id)
-        try:
-            number = int(text[2:], 16) if text.startswith("P-") else -1
-        except ValueError:
-            number = -1
+        number = order_number(order_id)
         order = self._journal.order(number)
         if order is None:
-            raise UsageError(
-                f"order_id must be one that place_order returned; was {text!r}.",
-                code="ORDER_NOT_FOUND",
-            )
+            raise no_such_order(number, [each.order_id for each in self._journal.orders()])
         return order, number
 
     # ------------------------------------------------------------------ inner parts

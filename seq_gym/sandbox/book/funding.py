@@ -1,4 +1,4 @@
-"""Funding rates of the lanes of a session over books (M5)."""
+"""Funding rates of the lanes of a session or an environment over books (M5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seq_gym.market.instruments import find_symbol
 from seq_gym.sandbox.book.tape import Funding
 from seq_gym.times import format_time
 
-__all__ = ["book_funding"]
+__all__ = ["book_funding", "book_rates"]
 
 
 def book_funding(
@@ -31,9 +31,15 @@ def book_funding(
         Of each lane stamps (int64, ascending) and rates (float64), or None.
 
     Raises:
+        ConfigError: `given` is no mapping.
         UnknownName: A name of `given` is none of the books'.
         MarketDataError: A rate is not finite, or one stamp has two rates.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(
+            f"funding must be a mapping by symbol; was {given!r}. Likely fix: "
+            f"{{{data.symbols[0]!r}: rates}}."
+        )
     found: list[Funding | None] = [None] * len(data.books)
     for name, rates in (given or {}).items():
         read = _read(rates)
@@ -44,6 +50,28 @@ def book_funding(
             stored = store.load_funding(book.symbol, venue=book.venue)
             found[lane] = None if stored is None else _sorted(stored)
     return tuple(found)
+
+
+def book_rates(
+    data: BookData, given: Mapping[str, Any] | None = None, store: Store | None = None
+) -> dict[str, FundingRates]:
+    """Return the same by "SYMBOL@venue", for whoever opens many sessions over the same books.
+
+    Args:
+        data: The books.
+        given: As of `book_funding`.
+        store: As of `book_funding`.
+
+    Raises:
+        ConfigError: As of `book_funding`.
+        MarketDataError: As of `book_funding`.
+    """
+    lanes = zip(data.books, book_funding(data, given, store), strict=True)
+    return {
+        f"{book.symbol}@{book.venue}": FundingRates(*rates)
+        for book, rates in lanes
+        if rates is not None
+    }
 
 
 def _lanes_of(data: BookData, name: str) -> Sequence[int]:

@@ -11,10 +11,10 @@ from seq_gym._random import stream_of
 from seq_gym.engine.book import codes
 from seq_gym.engine.book.layout import INSTRUMENT
 from seq_gym.engine.layout import Table, new_table
-from seq_gym.errors import ConfigError
+from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.market.book.events import BookData
 from seq_gym.market.instruments import Instrument
-from seq_gym.sandbox.book.latency import latency_of, recorded_table
+from seq_gym.sandbox.book.latency import PROFILES, Latency, latency_of, recorded_table
 from seq_gym.sandbox.book.params import BookParams
 
 __all__ = ["book_instruments"]
@@ -60,7 +60,7 @@ def book_instruments(params: BookParams, data: BookData) -> tuple[Table, Any]:
     recorded: np.ndarray | None = None
     if params.recorded_latency is not None:
         recorded = recorded_table(params.recorded_latency)
-    own = {name.lower(): each for name, each in params.venue_latency.items()}
+    own = _own_latencies(params, data)
     for row, book in zip(table, data.books, strict=True):
         target: Any = row
         _write_instrument(target, book.instrument, params)
@@ -74,6 +74,15 @@ def book_instruments(params: BookParams, data: BookData) -> tuple[Table, Any]:
         if params.latency_model == "none":
             target.latency_model = codes.LATENCY_NONE
     return table, recorded
+
+
+def _own_latencies(params: BookParams, data: BookData) -> dict[str, Latency]:
+    """Return `venue_latency` by venue in small letters; refuse venues that nobody knows."""
+    known = {name.lower() for name in (*data.venues, *PROFILES)}
+    for name in params.venue_latency:
+        if name.lower() not in known:
+            raise UnknownName("venue", name, sorted(set(data.venues)), "of venue_latency")
+    return {name.lower(): each for name, each in params.venue_latency.items()}
 
 
 def _refuse_mixed(data: BookData) -> None:

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from seq_gym.engine.book import codes
 from seq_gym.errors import ConfigError, UnknownName
 
-__all__ = ["LATENCY_MODELS", "PROFILES", "Latency", "LatencyModel", "latency_of"]
+__all__ = [
+    "LATENCY_MODELS",
+    "PROFILES",
+    "Latency",
+    "LatencyModel",
+    "latency_of",
+    "read_latencies",
+    "recorded_table",
+]
 
 LatencyModel = Literal["none", "constant", "log-normal", "per-venue", "recorded"]
 
@@ -113,6 +121,43 @@ PROFILES: Mapping[str, Latency] = {
 """Medians and spreads by venue: documented guesses, in the order of what clients report."""
 
 
+def read_latencies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read `latency` and `venue_latency` among the fields of BookParams, which may be plain JSON.
+
+    Args:
+        given: Fields by name.
+
+    Returns:
+        The same, with a Latency in the place of each mapping of its fields.
+
+    Raises:
+        ConfigError: One is neither.
+        UnknownName: A key is no field of Latency.
+    """
+    values = dict(given)
+    if "latency" in values:
+        values["latency"] = _read_latency("latency", values["latency"])
+    venues = values.get("venue_latency")
+    if isinstance(venues, Mapping):
+        values["venue_latency"] = {
+            venue: _read_latency(f"venue_latency[{venue!r}]", value)
+            for venue, value in venues.items()
+        }
+    return values
+
+
+def _read_latency(name: str, value: Any) -> Latency | None:
+    if value is None or isinstance(value, Latency):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name} must be a mapping such as {{'entry_ms': 5.0}}; was {value!r}.")
+    known = tuple(field.name for field in fields(Latency))
+    for key in value:
+        if key not in known:
+            raise UnknownName(f"field of {name}", key, known)
+    return Latency(**value)
+
+
 def latency_of(
     venue: str,
     model: LatencyModel,
@@ -154,11 +199,14 @@ def recorded_table(times: Any) -> NDArray[np.int64]:
     Raises:
         ConfigError: The shape is another, or a row goes back in time.
     """
-    table = np.ascontiguousarray(times, np.int64)
+    try:
+        table = np.ascontiguousarray(times, np.int64)
+    except (TypeError, ValueError, OverflowError):
+        table = np.zeros((0, 0), np.int64)
     if table.ndim != 2 or table.shape[1] != 3 or not len(table):
         raise ConfigError(
             "recorded_latency must be an int64 array [n, 3] of request, arrival and response "
-            f"times; was of shape {table.shape}."
+            f"times; was {times!r:.100}."
         )
     wrong = (table[:, 1] < table[:, 0]) | (table[:, 2] < table[:, 1])
     if wrong.any():

@@ -142,11 +142,11 @@ class BookParams:
         _refuse_realism(self)
         if self.starting_balance <= 0.0:
             raise ConfigError(f"starting_balance must be above 0; was {self.starting_balance!r}.")
-        low, high = self.volatility_bounds
-        if not 0.0 < low <= 1.0 <= high < math.inf:
+        if not _are_bounds(self.volatility_bounds):
             raise ConfigError(
                 f"volatility_bounds must be (low <= 1, high >= 1); was {self.volatility_bounds!r}."
             )
+        _refuse_latencies(self)
         if self.risk is not None and not isinstance(self.risk, RiskProfile):
             raise ConfigError(f"risk must be a RiskProfile, or None; was {self.risk!r}.")
         if (self.latency_model == "recorded") != (self.recorded_latency is not None):
@@ -190,6 +190,42 @@ _BOUNDS: Final[tuple[tuple[str, float, float], ...]] = (
     ("volatility_beta", 0.0, 10.0),
     ("volatility_window_s", 1, 86_400),
 )
+
+
+def _are_bounds(bounds: Any) -> bool:
+    """Tell bounds of the factor of L2 from anything else."""
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        return False
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in bounds):
+        return False
+    return bool(0.0 < bounds[0] <= 1.0 <= bounds[1] < math.inf)
+
+
+def _refuse_latencies(params: BookParams) -> None:
+    """Refuse what is no Latency, and latencies beside recorded ones.
+
+    With the model "none", which switches latency off, they may stand: runs with and without it
+    differ in one setting.
+    """
+    by_venue: Any = params.venue_latency
+    if not isinstance(by_venue, Mapping) or not all(isinstance(name, str) for name in by_venue):
+        raise ConfigError(
+            f"venue_latency must be a mapping of venues to Latency; was {by_venue!r}. Likely fix: "
+            "{'kraken': Latency(entry_ms=5.0)}."
+        )
+    given = {f"venue_latency[{venue!r}]": each for venue, each in by_venue.items()}
+    if params.latency is not None:
+        given["latency"] = params.latency
+    for name, each in given.items():
+        if not isinstance(each, Latency):
+            raise ConfigError(
+                f"{name} must be a Latency; was {each!r}. Likely fix: Latency(entry_ms=5.0)."
+            )
+        if params.latency_model == "recorded":
+            raise ConfigError(
+                f"{name} must be left out with latency_model='recorded', which does not read it. "
+                "Likely fix: latency_model='log-normal'."
+            )
 
 
 def _refuse_realism(params: BookParams) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq_gym.engine.book import codes
 from seq_gym.errors import ConfigError, UnknownName, UsageError
-from seq_gym.policy import STRATEGY_CALLBACKS, Strategy, is_strategy
+from seq_gym.policy import STRATEGY_CALLBACKS, Strategy, refuse_deaf, refuse_no_strategy
 from seq_gym.sandbox.book.records import Nbbo
 from seq_gym.sandbox.records import Results
 from seq_gym.sandbox.row import Row
@@ -190,17 +190,14 @@ def run_strategies(session: BookSession, strategies: Sequence[Any]) -> Results:
         strategies: Objects with any of the callbacks.
 
     Raises:
-        ConfigError: There is none, or one has no callback.
+        ConfigError: There is none, or one has no callback that a session on books calls.
         UsageError: Callbacks answer themselves without end.
     """
     if not strategies:
         raise ConfigError("run needs at least one strategy; was given none.")
     for strategy in strategies:
-        if not is_strategy(strategy):
-            raise ConfigError(
-                f"A strategy must have at least one of {', '.join(STRATEGY_CALLBACKS)}; was "
-                f"{type(strategy).__name__}."
-            )
+        refuse_no_strategy(strategy)
+        refuse_deaf(strategy, "books")
     if session.status == "created":
         session.start()
     runner = BookRunner(session, strategies)

@@ -18,6 +18,7 @@ from seq_gym.errors import ConfigError, UnknownName, UsageError
 from seq_gym.market.book.load import load_book
 from seq_gym.market.store import store_of
 from seq_gym.sandbox.book.funding import book_funding
+from seq_gym.sandbox.book.latency import read_latencies
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.book.reader import BookReader
 from seq_gym.sandbox.book.records import BookOrder
@@ -30,7 +31,7 @@ from seq_gym.sandbox.book.window import (
     refuse_seed,
 )
 from seq_gym.sandbox.book.wiring import book_batch
-from seq_gym.sandbox.params import RiskProfile
+from seq_gym.sandbox.params import RiskProfile, refuse_flag
 from seq_gym.sandbox.profiles import load_profile, risk_profile
 from seq_gym.sandbox.records import Results
 from seq_gym.sandbox.ticket import float_of
@@ -43,6 +44,8 @@ _EVENTS = 16_384
 """The event ring: a quarter of it is what one instant may write."""
 _HOLES = 1_024
 """Levels of a lane that may be emptied at one time, more than one arrival can empty (F2)."""
+_LAST_NS = (1 << 63) - 1
+"""Last time that an int64 holds."""
 _PHYSICS = tuple(f.name for f in fields(BookParams) if f.name not in ("risk", "starting_balance"))
 
 
@@ -98,7 +101,8 @@ class BookSession(BookReader):
             scan_buffer_secs: How far past the window partitions of a store are scanned for rows
                 that were written late (S3-50).
             dedup: Merge what several runs of a recorder have both seen (S3-51).
-            **physics: Any other field of BookParams, by its name.
+            **physics: Any other field of BookParams, by its name; a Latency may be a mapping of its
+                fields.
 
         Raises:
             ConfigError: An argument breaks its rule, or the window is not inside the data.
@@ -108,6 +112,7 @@ class BookSession(BookReader):
         for name in physics:
             if name not in _PHYSICS:
                 raise UnknownName("argument", name, _arguments(), "of BookSession.create")
+        refuse_flag("dedup", dedup)
         if not isinstance(strategy_label, str):
             raise ConfigError(f"strategy_label must be text; was {strategy_label!r}.")
         refuse_seed(seed)
@@ -116,7 +121,7 @@ class BookSession(BookReader):
             limits = risk if isinstance(risk, RiskProfile) else risk_profile(risk)
         cash = float_of(starting_balance)
         cash = starting_balance if math.isnan(cash) else cash  # for the error to show
-        params = BookParams(starting_balance=cash, risk=limits, **physics)
+        params = BookParams(starting_balance=cash, risk=limits, **read_latencies(physics))
         found = load_book(
             data,
             symbols=symbols,
@@ -202,6 +207,7 @@ class BookSession(BookReader):
         Returns:
             REACHED, STOPPED or ENDED. Equity is noted at every heartbeat whatever is wanted.
         """
+        until = min(until, _LAST_NS)
         while True:
             code = self._batch.advance(0, until, wanted | codes.ON_HEARTBEAT)
             if code == codes.EVENTS_FULL:

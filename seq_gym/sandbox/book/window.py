@@ -22,7 +22,15 @@ _SCAN = 4_096
 
 
 def read_bounds(data: Any, start: TimeLike | None, end: TimeLike | None) -> dict[str, Any]:
-    """Return the bounds within which data is read: books in memory are there anyway."""
+    """Return the bounds within which data is read: books in memory are there anyway.
+
+    Raises:
+        ConfigError: The end is not after the start.
+    """
+    if start is not None and end is not None and parse_time(end, end=True) <= parse_time(start):
+        raise ConfigError(
+            f"end_time must be after start_time; were end_time={end!r} and start_time={start!r}."
+        )
     is_read = data is None or isinstance(data, str | Path) or hasattr(data, "load_book")
     many = isinstance(data, list | tuple) and all(isinstance(each, str | Path) for each in data)
     return {"start": start, "end": end} if is_read or many else {}
@@ -43,11 +51,6 @@ def read_window(
     first, last = data.start_ns, data.end_ns
     from_ns = first if start is None else parse_time(start)
     to_ns = last + 1 if end is None else parse_time(end, end=True)
-    if to_ns <= from_ns:
-        raise ConfigError(
-            f"end_time must be after start_time; were {format_time(to_ns)} and "
-            f"{format_time(from_ns)}."
-        )
     if to_ns <= first or from_ns > last:
         raise ConfigError(
             f"The window must lie inside the data, {format_time(first)} to {format_time(last)}; "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from seq_gym.errors import ConfigError, MarketDataError
+from seq_gym.errors import ConfigError, MarketDataError, UnknownName
 from seq_gym.market.book.clock import least_latency, shift_needed
 from seq_gym.market.book.events import BookEvents
 from seq_gym.market.book.importers import binance, cryptofeed, hftbacktest, snapshots, tardis
@@ -17,11 +17,13 @@ from seq_gym.market.book.importers.feeds import Feed, Feeds
 from seq_gym.market.book.importers.finish import Finish, Made
 from seq_gym.market.book.importers.lines import Places, Source, open_source
 from seq_gym.market.book.importers.report import Recording
+from seq_gym.market.importers.strangers import BOOKS_READ, stranger_of
 from seq_gym.market.instruments import plain_symbol
 
 __all__ = ["FAMILIES", "Family", "is_recording", "read_recording"]
 
 PathLike: TypeAlias = str | Path
+_PRICES: Final = {"open", "high", "low", "close"}
 
 
 class Family(NamedTuple):
@@ -62,6 +64,7 @@ def read_recording(
     lot: float | str | None = None,
     shift_ns: int | None = None,
     fix_clock: bool = False,
+    renames: bool = True,
 ) -> list[Recording]:
     """Read a recording: one or several files of one format, by one recorder.
 
@@ -74,12 +77,14 @@ def read_recording(
         lot: Quantity step, likewise.
         shift_ns: Nanoseconds added to local_ts: the recorder's clock was behind by so much.
         fix_clock: Add what the clock is behind by at least, as measured.
+        renames: `venue` may replace the one that the files state; else it must be that one.
 
     Returns:
         Books with their reports, by venue and symbol.
 
     Raises:
-        ConfigError: No files, or both `shift_ns` and `fix_clock`.
+        ConfigError: No files, or both `shift_ns` and `fix_clock`; UnknownName of a venue that they
+            do not have.
         MarketDataError: A file is of no known format, a row is nonsense or off its grid, or the
             recorder's clock is behind and no shift was asked for; names file and line.
 
@@ -97,7 +102,7 @@ def read_recording(
     places = Places(names=[source.name for source in sources], unit=family.unit)
     feeds = Feeds(places=places, symbol=symbol)
     family.read(sources, feeds)
-    made = [_made(feed) for feed in _wanted(feeds, symbol, venue, files)]
+    made = [_made(feed) for feed in _wanted(feeds, symbol, venue, files, renames)]
     least = [each.least[0] for each in made if each.least is not None]
     offset = min(least, default=None)
     shift = shift_needed(least) if fix_clock else int(shift_ns or 0)
@@ -116,20 +121,28 @@ def _family_of(sources: Sequence[Source]) -> Family:
     for source in sources:
         family = next((each for each in FAMILIES if each.recognise(source)), None)
         if family is None:
-            known = ", ".join(each.name for each in FAMILIES)
-            start = source.head[:60]
-            raise MarketDataError(
-                f"{source.name} must be a recording of an order book ({known}); begins with "
-                f"{start!r}."
-            )
+            raise _unread(source)
         found[family.name] = family
     if len(found) > 1:
         raise MarketDataError(f"Files of one call must be of one format; were {', '.join(found)}.")
     return next(iter(found.values()))
 
 
+def _unread(source: Source) -> MarketDataError:
+    """Say what a file is, where that is seen, and which recordings are read."""
+    rule = f"{source.name} must be a recording of an order book: {BOOKS_READ}"
+    if not source.head:
+        return MarketDataError(f"{rule}; was empty.")
+    rows = [line.decode("utf-8-sig", "replace").split(",") for line in source.head_lines[:2]]
+    stranger = stranger_of(rows[0], rows[0]) or stranger_of(rows[0], rows[-1]) if rows else None
+    if stranger is None and rows and {name.strip().lower() for name in rows[0]} >= _PRICES:
+        stranger = "candles, which sessions and environments on candles read"
+    held = f"holds {stranger}" if stranger else f"begins with {source.head[:60]!r}"
+    return MarketDataError(f"{rule}; {held}.")
+
+
 def _wanted(
-    feeds: Feeds, symbol: str | None, venue: str | None, files: Sequence[Path]
+    feeds: Feeds, symbol: str | None, venue: str | None, files: Sequence[Path], renames: bool
 ) -> list[Feed]:
     known = [feed for feed in feeds.by_name.values() if feed.messages or feed.pieces]
     if not known:
@@ -140,6 +153,8 @@ def _wanted(
     venues = {feed.venue for feed in known}
     if venue in venues:
         known = [feed for feed in known if feed.venue == venue]
+    elif venue is not None and not renames and all(venues):
+        raise UnknownName("venue", venue, sorted(venues), f"of {files[0].name}")
     elif venue is not None and len(venues) > 1:
         raise MarketDataError(
             f"{files[0].name} must hold {venue}, or one venue to be called so; holds "

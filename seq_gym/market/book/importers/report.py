@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from seq_gym.market.book.events import BookEvents
+from seq_gym.market.wording import counted
 from seq_gym.times import format_time
 
 __all__ = ["Recording", "RecordingReport"]
@@ -75,12 +76,13 @@ class RecordingReport:
     def as_text(self) -> str:
         """Return the report as people read it, one fact a line."""
         seconds = (self.last_ns - self.first_ns) / 1e9
+        rows, levels = counted(self.rows, "row"), counted(self.snapshot_rows, "level")
         facts = {
-            f"{self.rows:,} rows, {format_time(self.first_ns)} to {format_time(self.last_ns)} "
+            f"{rows}, {format_time(self.first_ns)} to {format_time(self.last_ns)} "
             f"({seconds:,.1f} s)": 1,
             f"tick {self.tick} ({self.tick_from}), lot {self.lot} ({self.lot_from})": 1,
             f"levels changed: {self.depth_rows:,}, trades: {self.trades:,}": 1,
-            f"snapshots: {self.snapshots:,} of {self.snapshot_rows:,} levels": self.snapshots,
+            f"snapshots: {self.snapshots:,} of {levels}": self.snapshots,
             f"gaps: {self.gaps:,}; the book is stale until the next snapshot": self.gaps,
             f"checksums verified: {self.checksums_verified:,}": self.checksums_verified,
             f"checksums broken: {self.checksums_failed:,}": self.checksums_failed,
@@ -89,7 +91,7 @@ class RecordingReport:
             self.facts: len(self.facts),
             **{f"{name}: {count:,}": count for name, count in self.notes.items()},
             **{
-                f"not read, {name}: {count:,} messages": count
+                f"not read, {name}: {counted(count, 'message')}": count
                 for name, count in self.ignored.items()
             },
         }

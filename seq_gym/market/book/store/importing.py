@@ -46,6 +46,8 @@ class RecordingOptions:
     """Shift a recorder's clock that is behind the venue's by the least that helps (B1)."""
     shift_ns: int | None = None
     """Shift it by this much."""
+    renames: bool = True
+    """Whether `venue` may replace the one that the files state."""
 
 
 def recordings_in(path: Path) -> list[Path]:
@@ -76,6 +78,7 @@ def read_recordings(paths: Iterable[Path], options: RecordingOptions) -> list[Re
             lot=options.lot,
             fix_clock=options.fix_clock,
             shift_ns=options.shift_ns,
+            renames=options.renames,
         )
     ]
 
