@@ -37,6 +37,14 @@ KNOWN_QUOTES: Final = (
 _CONTRACT: Final = re.compile(r"[-_](PERP|SWAP|\d{6}|\d{8})$")
 """Ending of a perpetual or dated contract; what stands before it is base and quote."""
 
+_CONTRACT_VENUES: Final = {
+    "um": "linear",
+    "cm": "inverse",
+    "linear": "linear",
+    "inverse": "inverse",
+}
+"""Ending of a venue's name, and what kind of contract is traded there."""
+
 _SEPARATORS: Final = str.maketrans("", "", "-/_")
 
 
@@ -90,6 +98,17 @@ class Instrument:
                     f"{self.symbol} {name} must be a fraction between -1 and 1; was {value!r}. "
                     "0.1 percent is 0.001."
                 )
+
+    @property
+    def market(self) -> str:
+        """What is traded: "spot", or a "linear" or "inverse" contract, by venue, name and unit.
+
+        The same spelling at two venues is one thing only where this is the same.
+        """
+        kind = _CONTRACT_VENUES.get(self.venue.rpartition("_")[2])
+        if self.inverse or kind == "inverse":
+            return "inverse"
+        return "linear" if kind or _CONTRACT.search(self.symbol.upper()) else "spot"
 
     @classmethod
     def of(cls, symbol: str, *, venue: str = "") -> Instrument:

@@ -82,10 +82,18 @@ def test_what_is_no_instant_is_refused_with_what_was_written(value):
 def test_an_interval_is_a_count_and_a_unit(text, seconds):
     assert parse_interval(text) == seconds * NS_PER_S
     assert parse_interval(dt.timedelta(seconds=seconds)) == seconds * NS_PER_S
+    assert parse_interval(np.timedelta64(seconds, "s")) == seconds * NS_PER_S
     assert parse_interval(format_interval(seconds * NS_PER_S)) == seconds * NS_PER_S
 
 
-@pytest.mark.parametrize("value", ["1M", "1w", "m", "0m", "-1m", "", 0, -5, 1.5, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("1M", "1w", "m", "0m", "-1m", "", 0, -5, 1.5, True),
+        *(np.timedelta64(count, unit) for count, unit in ((1, "M"), ("NaT", "s"), (-1, "s"))),
+        np.timedelta64(3),
+    ],
+)
 def test_what_is_no_interval_is_refused_with_the_units(value):
     with pytest.raises(ConfigError, match="units d, h, m, s"):
         parse_interval(value)

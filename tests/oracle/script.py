@@ -25,6 +25,7 @@ FORCES = ("GTC", "GTX", "FOK", "IOC", "MARKET")
 
 _SECOND = 1_000_000_000
 _MILLISECOND = 1_000_000
+_MOST_LOTS = 1e12  # a double still tells tenths of a lot apart: coins are counted in 1e-8
 _ACKNOWLEDGED = 120 * _MILLISECOND  # no cancel sooner: twice the slowest round trip, and some
 _THROUGH = 4
 _NEVER = 0.15  # share of resting orders that are not cancelled
@@ -121,7 +122,7 @@ def _sizes(rng: np.random.Generator, rows: Recording, place: Int64) -> NDArray[n
     prints = np.sort(rows.lots[rows.kind == TRADE])
     typical = prints[(rng.beta(2.0, 1.0, len(place)) * len(prints)).astype(np.int64)]
     factor = np.exp(rng.normal(1.5, 1.2, len(place))) * np.where(place == _THROUGH, 3.0, 1.0)
-    return np.floor(typical * factor).clip(1, None) + 0.6
+    return np.floor(typical * factor).clip(1, _MOST_LOTS) + 0.6
 
 
 def make_script(rows: Recording, seed: int, num_orders: int) -> Script:

@@ -177,19 +177,22 @@ def _run_to(c: Any, a: Any, e: int, until: int, wanted: int) -> int:
 
 
 @helper
-def _next_gap(c: Any, a: Any, e: int) -> int:
-    """Return when the agent learns of the first gap, which may be now; NEVER: of none."""
-    if a.num_gaps > 0:
-        return a.now
+def _next_gap(c: Any, a: Any) -> int:
+    """Return when the agent learns of the episode's first gap, at most now; NEVER: of none.
+
+    A stale stretch that the episode began in is no such gap: it can still be waited out.
+    """
     soonest = NEVER
     for s in range(c.num_lanes):
         t = tape(c, s)
         if t.num_gaps == 0:
             continue
-        k = number_up_to(t.local_gaps, t.num_gaps, lane(c, e, s).local_row - 1)
+        feed = instrument(c, s).feed_ns
+        known = first_after(t.local_rows, 0, t.num_local, a.start - feed) - 1
+        k = number_up_to(t.local_gaps, t.num_gaps, known)
         if k < t.num_gaps:
             row = ints_at(t.local_gaps)[k]
-            soonest = min(soonest, row_at(t.local_rows, row).ts + instrument(c, s).feed_ns)
+            soonest = min(soonest, row_at(t.local_rows, row).ts + feed)
     return soonest
 
 
@@ -234,7 +237,7 @@ def advance(c: Any, a: Any, e: int, until: int, wanted: int) -> int:
     a.stopped_lane = -1
     a.stopped_by = 0
     goal = min(until, a.end)
-    gap = _next_gap(c, a, e) if params_at(c.params, 0).stale_policy == TRUNCATE else NEVER
+    gap = _next_gap(c, a) if params_at(c.params, 0).stale_policy == TRUNCATE else NEVER
     while True:
         limit = max(min(goal, a.next_heartbeat, gap), a.now)
         code = _run_to(c, a, e, limit, wanted)

@@ -109,7 +109,7 @@ def _open_channels(row: Any, start: int) -> None:
 
 
 @helper
-def _open_lane(c: Any, e: int, s: int, start: int) -> None:
+def _open_lane(c: Any, a: Any, e: int, s: int, start: int) -> None:
     t = tape(c, s)
     row = lane(c, e, s)
     for k in range(c.order_slots):
@@ -121,6 +121,8 @@ def _open_lane(c: Any, e: int, s: int, start: int) -> None:
     row.local_row = first_after(t.local_rows, 0, t.num_local, start - instrument(c, s).feed_ns)
     before = row.venue_row - 1
     row.stale = row_at(t.venue_rows, before).flags & 1 if before >= 0 else 0
+    if row.local_row > 0:  # the stale stretch that it begins in is one that it meets (B10)
+        a.num_gaps += row_at(t.local_rows, row.local_row - 1).flags & 1
 
 
 @helper
@@ -137,5 +139,5 @@ def reset_account(c: Any, a: Any, e: int, start: int, end: int, seed: int) -> No
     a.ending = RUNNING
     for s in range(c.num_lanes):
         _open_position(position(c, e, s))
-        _open_lane(c, e, s, start)
+        _open_lane(c, a, e, s, start)
         refresh_mark(c, e, s)

@@ -77,6 +77,7 @@ class ReferenceBook(Verbs):
             while self._local_ts(s) <= start_ns:
                 self.see(s, feed.local[self.next_local[s]])
                 self.next_local[s] += 1
+            self.account.num_gaps += self.books[s].stale
 
     # Time
 
@@ -171,6 +172,13 @@ class ReferenceBook(Verbs):
         self._drain()
         last = max(feed.last_ts for feed in self.feeds)
         self.end_episode(DATA_END if last < self.account.end else WINDOW_END)
+
+    def cancel_working(self, reason: int) -> None:
+        """Hear what the venues have answered by now, then cancel what works (F5)."""
+        while any(venue.reports for venue in self.venues):
+            told = ((v.reports[0].receipt, s) for s, v in enumerate(self.venues) if v.reports)
+            self._receive(heapq.heappop(self.venues[min(told)[1]].reports))
+        super().cancel_working(reason)
 
     def _drain(self) -> None:
         """Requests in flight meet the book as it stands; reports arrive (B20)."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from seq_gym.errors import ConfigError, MarketDataError
 from seq_gym.market.book.events import BookData, BookEvents, read_names
 from seq_gym.market.store import store_of
@@ -108,7 +110,8 @@ def load_book(
 
 
 def _check_buffer(seconds: Any) -> None:
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    kinds = int | float | np.integer | np.floating
+    is_number = isinstance(seconds, kinds) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MOST_BUFFER:
         raise ConfigError(
             f"scan_buffer_secs must be a number from 0 to {_MOST_BUFFER:g}; was {seconds!r}."

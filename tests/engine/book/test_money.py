@@ -389,15 +389,15 @@ def long_book(num_rows: int, *, is_one_sided: bool, has_prints: bool) -> BookTap
 
 
 def seconds_of_steps(tape: BookTape, mark: int) -> float:
-    """Time 300 steps over a tape, without the compilation of the first one."""
+    """Measure 300 steps over a tape, without the compilation of the first one."""
     length_s = tape.num_venue_rows * 1e-4
     batch = make_batch(tape, seconds=length_s, margin=1, mark=mark)
     step = int(length_s * SECOND) // 301
     batch.advance(0, T0 + step)
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(2, 301):
         batch.advance(0, T0 + number * step)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize("mark", [0, 2], ids=["mid without asks", "last without prints"])
@@ -405,7 +405,8 @@ def test_a_mark_from_long_ago_costs_no_walk_back_at_every_step(mark: int) -> Non
     num_rows = 200_000 if COMPILED else 10_000
     plain = long_book(num_rows, is_one_sided=False, has_prints=True)
     old = long_book(num_rows, is_one_sided=mark == 0, has_prints=mark == 0)
-    assert seconds_of_steps(old, mark) < 5.0 * seconds_of_steps(plain, mark) + 0.02
+    slow, fast = (min(seconds_of_steps(tape, mark) for _ in range(3)) for tape in (old, plain))
+    assert slow < 5.0 * fast + 0.02
 
 
 def test_the_mark_is_that_of_the_last_row_with_both_sides_as_sides_come_and_go() -> None:

@@ -217,6 +217,15 @@ def test_b10_stale_books_neither_fill_crosses_nor_take_orders_in() -> None:
     assert r.account.num_gaps == 1
 
 
+def test_b10_the_stale_stretch_of_the_start_is_counted() -> None:
+    r = sandbox((0, GAP, 0, 0, 0), (3, GAP, 0, 0, 0), (5, SNAPSHOT, BUY, 90, 1), (7, GAP, 0, 0, 0))
+    assert r.account.num_gaps == 1
+    run(r, 6)
+    assert r.account.num_gaps == 1
+    run(r, 8)
+    assert r.account.num_gaps == 2
+
+
 def test_b10_cancel_all_cancels_at_the_gap() -> None:
     r = sandbox((3, GAP, 0, 0, 0), stale_policy=codes.CANCEL_ALL)
     buy(r, 5.0, 99)

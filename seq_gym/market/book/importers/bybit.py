@@ -31,7 +31,9 @@ class Bybit:
         for each in result["list"]:
             sizes = each["lotSizeFilter"]
             lot = sizes.get("qtyStep") or sizes.get("basePrecision", "")
-            self._feeds.facts[venue, each["symbol"]] = Facts(each["priceFilter"]["tickSize"], lot)
+            is_inverse = venue == _MARKETS["inverse"]  # of 1 USD each
+            facts = Facts(each["priceFilter"]["tickSize"], lot, inverse=is_inverse)
+            self._feeds.facts[venue, each["symbol"]] = facts
 
     def message(self, place: int, local: int, address: str, message: Any) -> None:
         """Take one message."""

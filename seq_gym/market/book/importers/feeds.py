@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     lot: str = ""
     contract_size: str = ""
     note: str = ""
+    inverse: bool = False
 
 
 class Rows(NamedTuple):

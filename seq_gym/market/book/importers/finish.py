@@ -122,6 +122,7 @@ class Finish:
             tick=float(tick),
             lot=float(lot),
             contract_size=float(facts.contract_size or 1.0),
+            inverse=facts.inverse,
         )
 
     def _report(

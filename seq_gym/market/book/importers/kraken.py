@@ -32,8 +32,8 @@ class Kraken:
     def facts(self, answer: Any) -> None:
         """Take decimals of prices and sizes from AssetPairs."""
         for pair in answer["result"].values():
-            steps = (f"1e-{whole(pair[name])}" for name in ("pair_decimals", "lot_decimals"))
-            self._feeds.facts[_VENUE, pair.get("wsname", "")] = Facts(*steps)
+            tick, lot = (f"1e-{whole(pair[each])}" for each in ("pair_decimals", "lot_decimals"))
+            self._feeds.facts[_VENUE, pair.get("wsname", "")] = Facts(tick, lot)
 
     def message(self, place: int, local: int, address: str, message: Any) -> None:
         """Take one message: a list is data, an object is about the subscription."""

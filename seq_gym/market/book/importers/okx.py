@@ -34,8 +34,8 @@ class Okx:
         for each in answer.get("data", ()):
             size, kind = each.get("ctVal", ""), each.get("ctType", "")
             note = f"sizes count {kind} contracts of {size} {each.get('ctValCcy', '')}" * bool(size)
-            size = size if kind == "linear" else ""
-            facts = Facts(each["tickSz"], each["lotSz"], size, note)
+            is_inverse = kind == "inverse"
+            facts = Facts(each["tickSz"], each["lotSz"], size, note, is_inverse)
             self._feeds.facts[_VENUE, each["instId"]] = facts
 
     def message(self, place: int, local: int, address: str, message: Any) -> None:

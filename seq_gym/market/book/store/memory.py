@@ -8,6 +8,7 @@ what the last book needed, up to a bound.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import weakref
 from collections import deque
@@ -70,5 +71,6 @@ def _block(size: int) -> mmap.mmap:
         return left
     del left
     block = mmap.mmap(-1, pages, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    block.madvise(mmap.MADV_HUGEPAGE)
+    with contextlib.suppress(OSError):  # a kernel may be built without them
+        block.madvise(mmap.MADV_HUGEPAGE)
     return block

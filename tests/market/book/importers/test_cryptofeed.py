@@ -202,6 +202,18 @@ def test_the_real_okx_recording_verifies_every_checksum(shared_data):
     assert "inverse contracts of 100 USD" in recordings[0].report.facts
 
 
+def test_okx_contracts_are_what_the_venue_says_of_them(shared_data):
+    recordings = read(shared_data / "book" / "cryptofeed" / "OKX.jsonl.zst")
+    found = {each.events.symbol: each.events.instrument for each in recordings}
+    kinds = {name: (each.market, each.contract_size) for name, each in found.items()}
+    assert kinds == {
+        "BTC-USDT": ("spot", 1.0),
+        "BTC-USD-220527": ("inverse", 100.0),
+        "UNI-USD-SWAP": ("inverse", 10.0),
+    }
+    assert found["BTC-USD-220527"].inverse
+
+
 def test_a_broken_okx_checksum_is_a_gap(tmp_path):
     def message(action, bids, stated):
         data = {"asks": [["11.5", "1", "0", "1"]], "bids": bids, "ts": "1618678133000"}

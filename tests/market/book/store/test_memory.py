@@ -107,3 +107,12 @@ def test_a_block_that_is_too_large_for_the_next_book_is_given_back():
     assert len(memory._left[0]) < 8 * ROWS * 8
     forget_memory()
     assert not memory._left
+
+
+def test_a_kernel_without_huge_pages_still_reads_books(monkeypatch):
+    class Plain(memory.mmap.mmap):
+        def madvise(self, *_):
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(memory.mmap, "mmap", Plain)
+    assert (filled(3)["lots"] == 3).all()
