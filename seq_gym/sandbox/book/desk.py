@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from seq_gym.engine.book import codes
@@ -11,8 +13,10 @@ from seq_gym.engine.book.batch import BookBatch
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.sandbox.book.changes import ChangeKind, OrderChange
 from seq_gym.sandbox.book.journal import BookJournal
+from seq_gym.sandbox.book.rebalancing import deadband_of, send_weights, weight_of
 from seq_gym.sandbox.book.records import BookOrder
 from seq_gym.sandbox.book.refusals import sentence_of
+from seq_gym.sandbox.book.sizing import BookSizer
 from seq_gym.sandbox.book.ticket import BookTicket, read_book_ticket, ticks_of, units_of
 from seq_gym.sandbox.book.view import BookView
 from seq_gym.sandbox.journal import no_such_order, order_number, order_text
@@ -32,6 +36,7 @@ class BookDesk:
         batch: The engine's tables; the account is row 0.
         view: Lanes and instruments.
         journal: Orders and fills.
+        sizer: Settles quantities.
         strict: Quantities are whole lots (F6).
         collect: Brings the journal up to date.
     """
@@ -41,6 +46,7 @@ class BookDesk:
         batch: BookBatch,
         view: BookView,
         journal: BookJournal,
+        sizer: BookSizer,
         *,
         strict: bool,
         collect: Callable[[], None],
@@ -48,6 +54,7 @@ class BookDesk:
         self._batch = batch
         self._view = view
         self._journal = journal
+        self._sizer = sizer
         self._strict = strict
         self._collect = collect
         self._account = Row(batch.accounts)
@@ -55,13 +62,15 @@ class BookDesk:
     # ------------------------------------------------------------------ verbs
 
     def place(self, given: Mapping[str, Any]) -> BookOrder:
-        """Send an order, or return it refused."""
+        """Send an order, or return it refused; a field that is None is left out."""
         self._collect()
+        given = {name: value for name, value in given.items() if value is not None}
         lane: int | None = None
         try:
             lane = self._lane_of(given)
             instrument = self._view.instruments[lane]
-            ticket = read_book_ticket(given, instrument, strict=self._strict)
+            sizes = partial(self._settle, lane)
+            ticket = read_book_ticket(given, instrument, strict=self._strict, sizes=sizes)
         except Refused as refused:
             return self._refuse(given, refused, lane)
         self._write(ticket)
@@ -113,6 +122,41 @@ class BookDesk:
         code = self._batch.decrease(0, lane, number, units)
         return self._after_change(number, code, "decrease", quantity=float_of(by))
 
+    def rebalance(self, weights: Mapping[str, Any], deadband: Any) -> tuple[BookOrder, ...]:
+        """Send what takes the account to target weights; return what was sent and refused."""
+        band = deadband_of(deadband)
+        self._collect()
+        targets: dict[int, float] = {}
+        told: list[BookOrder] = []
+        for name, weight in weights.items():
+            lane: int | None = None
+            try:
+                lane = self._lane_of({"symbol": name})
+                targets[lane] = weight_of(name, weight)
+            except Refused as refused:
+                told.append(self._refuse({"symbol": name, "type": "market"}, refused, lane))
+        if told:
+            return tuple(told)
+        for lane in [s for s in targets if math.isnan(self._sizer.mid(s))]:
+            del targets[lane]
+            absent = Refused(Reason.NOT_LISTED, sentence_of(Reason.NOT_LISTED))
+            told.append(self._refuse({"type": "market"}, absent, lane))
+
+        def send(lane: int, side: int, quantity: float) -> None:
+            instrument = self._view.instruments[lane]
+            terms = {
+                "symbol": instrument.symbol,
+                "venue": instrument.venue,
+                "side": "buy" if side > 0 else "sell",
+                "type": "market",
+                "quantity": quantity,
+                "reduce_only": self._sizer.is_exit(lane, side, quantity),
+            }
+            told.append(self.place(terms))
+
+        send_weights(self._sizer, self._view, targets, band, send)
+        return tuple(told)
+
     def find(self, order_id: Any) -> tuple[BookOrder, int]:
         """Return an order as it stands, and the engine's number of it.
 
@@ -139,6 +183,11 @@ class BookDesk:
                 reason, name, value = Reason.INVALID_PARAMS, "venue", venue
             shown = None if value is None else str(value)
             raise Refused(reason, str(error), limit=name, value=shown) from None
+
+    def _settle(
+        self, lane: int, given: Mapping[str, Any], side: int, tick: int, reduce_only: bool
+    ) -> Any:
+        return self._sizer.quantity(given, lane, side, tick, reduce_only)
 
     def _write(self, ticket: BookTicket) -> None:
         # By item, not by attribute: a record's attributes take microseconds each.

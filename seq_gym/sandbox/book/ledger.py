@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from seq_gym.engine.book.batch import BookBatch
@@ -28,6 +29,9 @@ class BookLedger:
         self._view = view
         self._is_margin = is_margin
         self._account = Row(batch.accounts)
+        self._quantities = batch.positions["qty"][0]
+        self._bases = batch.positions["basis"][0]
+        self._marks = batch.lanes["mark"][0]
 
     @property
     def quote(self) -> str:
@@ -44,24 +48,49 @@ class BookLedger:
 
     def portfolio(self) -> Portfolio:
         """Return the account in its currency, at the marks that the agent knows."""
+        return self.portfolio_of(self.figures())
+
+    @property
+    def num_figures(self) -> int:
+        """How many `figures` there are."""
+        return 3 + 3 * len(self._view.instruments)
+
+    def figures(self) -> list[float]:
+        """Return all that a portfolio is made of, quick to note: see `portfolio_of`."""
         a = self._account
-        lanes = range(len(self._view.instruments))
-        equity, value = a["cash"], 0.0
-        for s in lanes:  # summed as the engine does: equal to the last bit
-            worth = self._value(s)
+        found: list[float] = [a["cash"], a["reserved"], a["realized"]]
+        found += self._quantities.tolist() + self._bases.tolist() + self._marks.tolist()
+        return found
+
+    def portfolio_of(self, figures: Sequence[float]) -> Portfolio:
+        """Return the account that `figures` were noted of.
+
+        Args:
+            figures: Cash, reserved and realised, then quantity, basis and mark of every lane.
+        """
+        size = len(self._view.instruments)
+        cash, reserved, realized = figures[:3]
+        quantities, marks = figures[3 : 3 + size], figures[3 + 2 * size :]
+        worths = [
+            each * worth_of(instrument, mark) if each else 0.0
+            for each, instrument, mark in zip(
+                quantities, self._view.instruments, marks, strict=True
+            )
+        ]
+        equity, value = cash, 0.0
+        for worth in worths:  # summed as the engine does: equal to the last bit
             equity += worth
             value += worth
-        basis = math.fsum(float(self._batch.positions[0, s].basis) for s in lanes)
-        available = a["cash"] - a["reserved"]
+        available = cash - reserved
         if self._is_margin:
-            gross = math.fsum(abs(self._value(s)) for s in lanes)
+            gross = math.fsum(abs(worth) for worth in worths)
             available += value - float(self._batch.params[0].initial_margin_frac) * gross
         return Portfolio(
             total_equity=equity,
             available_cash=available,
             position_value=value,
-            unrealized_pnl=value - basis,
-            realized_pnl=a["realized"],
+            unrealized_pnl=value - math.fsum(figures[3 + size : 3 + 2 * size]),
+            realized_pnl=realized,
         )
 
     def balance(self) -> tuple[Balance, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
+import numpy as np
+
 from seq_gym.engine.book import codes
 from seq_gym.engine.book.layout import PARAMS
 from seq_gym.engine.layout import Table, new_table
@@ -146,14 +148,28 @@ class BookParams:
             raise ConfigError(
                 f"volatility_bounds must be (low <= 1, high >= 1); was {self.volatility_bounds!r}."
             )
+        low, high = self.volatility_bounds
+        object.__setattr__(self, "volatility_bounds", (float(low), float(high)))
         _refuse_latencies(self)
         if self.risk is not None and not isinstance(self.risk, RiskProfile):
             raise ConfigError(f"risk must be a RiskProfile, or None; was {self.risk!r}.")
-        if (self.latency_model == "recorded") != (self.recorded_latency is not None):
-            raise ConfigError(
-                "recorded_latency belongs to latency_model='recorded', and it needs one; was "
-                f"latency_model={self.latency_model!r}."
-            )
+        _refuse_unrecorded(self)
+
+
+def _refuse_unrecorded(params: BookParams) -> None:
+    """Refuse recorded latencies that nobody asks for, and a model that lacks them."""
+    is_given = params.recorded_latency is not None
+    if params.latency_model == "recorded" and not is_given:
+        others = ", ".join(name for name in LATENCY_MODELS if name != "recorded")
+        raise ConfigError(
+            "latency_model='recorded' needs recorded_latency, an array of request, arrival and "
+            f"response times that only Python can give. Likely fix: give it, or one of {others}."
+        )
+    if is_given and params.latency_model != "recorded":
+        raise ConfigError(
+            "recorded_latency must be left out unless latency_model='recorded'; was given with "
+            f"latency_model={params.latency_model!r}."
+        )
 
 
 _CHOICES: Final[Mapping[str, Any]] = {
@@ -194,9 +210,10 @@ _BOUNDS: Final[tuple[tuple[str, float, float], ...]] = (
 
 def _are_bounds(bounds: Any) -> bool:
     """Tell bounds of the factor of L2 from anything else."""
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+    if not isinstance(bounds, tuple | list | np.ndarray) or len(bounds) != 2:
         return False
-    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in bounds):
+    kinds = int | float | np.integer | np.floating
+    if not all(isinstance(x, kinds) and not isinstance(x, bool) for x in bounds):
         return False
     return bool(0.0 < bounds[0] <= 1.0 <= bounds[1] < math.inf)
 

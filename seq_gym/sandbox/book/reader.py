@@ -18,7 +18,14 @@ from seq_gym.sandbox.book.tape import book_features
 from seq_gym.sandbox.book.tca import TcaReport, measure_costs
 from seq_gym.sandbox.book.trace import OrderTrace, trace_of
 from seq_gym.sandbox.book.view import BookView
-from seq_gym.sandbox.records import Balance, Portfolio, Position, Results
+from seq_gym.sandbox.records import (
+    Balance,
+    EquityPoint,
+    Portfolio,
+    Position,
+    Results,
+    Ticker,
+)
 from seq_gym.times import IntervalLike, parse_interval
 
 __all__ = ["BookReader"]
@@ -41,15 +48,56 @@ class BookReader(BookState):
         return self._view.book(self._view.lane(symbol, venue), depth)
 
     def nbbo(self, symbol: str) -> Nbbo:
-        """Return the best bid and offer of a symbol over all its venues."""
+        """Return the best bid and offer of a symbol over the venues of its market.
+
+        Args:
+            symbol: In any spelling, or "SYMBOL@venue" where a spot pair and a contract share it:
+                prices of the two are no offer of one thing, and are never mixed.
+
+        Raises:
+            UnknownName: There is no such symbol or venue.
+            ConfigError: The session has it in several markets, and none is named.
+            UsageError: INVALID_STATE.
+        """
         self._need_started("nbbo")
-        return self._view.nbbo(symbol)
+        return self._view.nbbo(self._view.lanes_of_one_market(symbol))
 
     def prices(self) -> dict[str, float]:
         """Return the mark of every symbol that has one."""
         self._need_started("prices")
         marks = {name: self._view.mark(s) for s, name in enumerate(self._view.names)}
         return {name: mark for name, mark in marks.items() if not math.isnan(mark)}
+
+    def price(self, symbol: str, *, venue: str | None = None) -> float:
+        """Return the mark of a symbol: the price that values a position (`mark=`).
+
+        Raises:
+            UnknownName: There is no such symbol or venue.
+            ConfigError: Several venues trade it and none is named.
+            UsageError: PRICE_NOT_AVAILABLE before the first book, or INVALID_STATE.
+        """
+        self._need_started("price")
+        return self._view.mark(self._marked(symbol, venue))
+
+    def ticker(self, symbol: str, *, venue: str | None = None) -> Ticker:
+        """Return the trailing 24 h of a symbol's prints, as far as they are recorded and received.
+
+        `volume` counts what orders count, `quote_volume` is its worth in the account's currency.
+        Raises as `price` does.
+        """
+        self._need_started("ticker")
+        return self._prints.ticker(self._marked(symbol, venue), self.virtual_time_ns)
+
+    def _marked(self, symbol: str, venue: str | None) -> int:
+        """Return the lane of a symbol that has a mark."""
+        s = self._view.lane(symbol, venue)
+        if math.isnan(self._view.mark(s)):
+            raise UsageError(
+                f"{self._view.names[s]} has no price at {self.virtual_time}: no book of it with "
+                "both sides has been received.",
+                code="PRICE_NOT_AVAILABLE",
+            )
+        return s
 
     def mid(self, symbol: str, *, venue: str | None = None) -> float:
         """Return the middle of the best prices of a symbol.
@@ -168,6 +216,14 @@ class BookReader(BookState):
         self.collect()
         return tuple(self._journal.fills)
 
+    def trades(self) -> tuple[BookFill, ...]:
+        """Return the trade log: every fill, `total_trades` of them (X4, S1-54).
+
+        Prints of the market are told by `on_trade`.
+        """
+        self._need_started("trades")
+        return self.fills()
+
     def happenings(self, since: int = 0) -> list[tuple[str, Any]]:
         """Return fills, endings and refusals in order, from the given count on."""
         self.collect()
@@ -188,13 +244,21 @@ class BookReader(BookState):
         Of the session of an environment: at every decision.
         """
         self._need_started("equity")
-        return np.array(self._equity) if self._curve is None else self._curve()[1]
+        return self._history.equity if self._curve is None else self._curve()[1]
 
     @property
     def equity_times(self) -> NDArray[np.int64]:
         """When: int64 [n], UNIX nanoseconds."""
         self._need_started("equity_times")
-        return np.array(self._times, np.int64) if self._curve is None else self._curve()[0]
+        return self._history.times if self._curve is None else self._curve()[0]
+
+    def equity_curve(self) -> tuple[EquityPoint, ...]:
+        """Return the account at the start, every whole second of virtual time, and the end (X1).
+
+        An environment notes none; `equity` has every decision of it.
+        """
+        self._need_started("equity_curve")
+        return self._history.points()
 
     def results(self, *, partial: bool = False) -> Results:
         """Return what the session came to; metrics are on the grid of whole seconds.

@@ -176,9 +176,15 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nbbo:
-    """Best bid and offer of one symbol over all venues whose book is not stale."""
+    """Best bid and offer of one symbol over the venues of its market.
+
+    A spot pair and a perpetual of the same spelling are two things. Venues whose book is stale, or
+    which have halted trading, do not count.
+    """
 
     symbol: str
+    market: str
+    """"spot", "linear" or "inverse" (`Instrument.market`)."""
     bid: float | None
     bid_quantity: float
     bid_venue: str | None

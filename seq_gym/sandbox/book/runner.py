@@ -87,11 +87,11 @@ class BookRunner:
         self._told = session.num_happenings
         view = session.view
         self._read = [view.position_of(s) for s in range(len(session.symbols))]
-        # Every lane of one symbol, whatever its spelling, has one best price.
-        self._group = [view.lanes_of(each.symbol)[0] for each in view.instruments]
+        # Every lane of one symbol in one market, whatever its spelling, has one best price.
+        self._alike = [view.lanes_like(s) for s in range(len(view.instruments))]
         self._nbbo: dict[int, Nbbo] = {}
         if self._has["on_nbbo"]:
-            self._nbbo = {s: view.nbbo(view.instruments[s].symbol) for s in set(self._group)}
+            self._nbbo = {lanes[0]: view.nbbo(lanes) for lanes in self._alike}
         self._mail: deque[tuple[str, str | None, Any]] = deque()
         self._speaker = ""
 
@@ -172,10 +172,10 @@ class BookRunner:
     def _tell_nbbo(self, lane: int) -> None:
         if not self._has["on_nbbo"]:
             return
-        view, group = self._session.view, self._group[lane]
-        nbbo = view.nbbo(view.instruments[lane].symbol)
-        if self._nbbo[group] != nbbo:
-            self._nbbo[group] = nbbo
+        lanes = self._alike[lane]
+        nbbo = self._session.view.nbbo(lanes)
+        if self._nbbo[lanes[0]] != nbbo:
+            self._nbbo[lanes[0]] = nbbo
             self.call("on_nbbo", nbbo)
 
 

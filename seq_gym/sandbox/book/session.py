@@ -30,7 +30,7 @@ from seq_gym.sandbox.book.window import (
     read_window,
     refuse_seed,
 )
-from seq_gym.sandbox.book.wiring import book_batch
+from seq_gym.sandbox.book.wiring import book_batch, session_sizes
 from seq_gym.sandbox.params import RiskProfile, refuse_flag
 from seq_gym.sandbox.profiles import load_profile, risk_profile
 from seq_gym.sandbox.records import Results
@@ -40,10 +40,6 @@ from seq_gym.types import Ending
 
 __all__ = ["BookSession"]
 
-_EVENTS = 16_384
-"""The event ring: a quarter of it is what one instant may write."""
-_HOLES = 1_024
-"""Levels of a lane that may be emptied at one time, more than one arrival can empty (F2)."""
 _LAST_NS = (1 << 63) - 1
 """Last time that an int64 holds."""
 _PHYSICS = tuple(f.name for f in fields(BookParams) if f.name not in ("risk", "starting_balance"))
@@ -132,7 +128,7 @@ class BookSession(BookReader):
         )
         start, end, found = read_window(found, start_time, end_time)
         rates = book_funding(found, funding, store_of(data))
-        batch = book_batch(params, found, funding=rates, **_sizes(params))
+        batch = book_batch(params, found, funding=rates, **session_sizes(params))
         if start is None:
             start = first_known_ns(found, batch.tapes, batch.instruments["feed_ns"].tolist())
         return cls(
@@ -301,6 +297,9 @@ class BookSession(BookReader):
         type: str = "limit",  # noqa: A002  the field's own word, as on candles
         quantity: Any = None,
         price: Any = None,
+        *,
+        notional: Any = None,
+        fraction: Any = None,
         **terms: Any,
     ) -> BookOrder:
         """Send an order; what is refused comes back as an order with its reason.
@@ -310,16 +309,46 @@ class BookSession(BookReader):
             side: "buy" or "sell".
             type: "limit" or "market".
             quantity: Base units; contracts of an inverse instrument. Rounded down to whole lots.
+                One of quantity, notional and fraction; an exit (reduce_only) without any closes
+                what no other exit of it works on.
             price: Limit; a buy's is rounded down to a tick, a sell's up.
-            **terms: time_in_force "GTC", "IOC" or "FOK"; post_only; reduce_only;
-                max_slippage_bps, a hard cap from the venue's mid on arrival (B12); venue; tag.
+            notional: Worth in the account's currency, at the limit, of a market order at the mid
+                that is seen now; no more than the account covers (O3b).
+            fraction: Of equity, 0 to 1 (to max_leverage on margin), settled likewise.
+            **terms: time_in_force "GTC", "IOC", "FOK", or "GTX": GTC and post_only; post_only;
+                reduce_only; max_slippage_bps, a hard cap from the arrival mid (B12); venue; tag.
 
         Raises:
             UsageError: INVALID_STATE.
         """
         self._need_running("place_order")
         given = {"symbol": symbol, "side": side, "type": type, "quantity": quantity, **terms}
-        return self._desk.place(given if price is None else {**given, "price": price})
+        return self._desk.place(
+            given | {"price": price, "notional": notional, "fraction": fraction}
+        )
+
+    def rebalance(
+        self, weights: Mapping[str, float], deadband: float = 0.0
+    ) -> tuple[BookOrder, ...]:
+        """Send market orders for target weights of equity: reductions first, then the rest (E6).
+
+        Market orders on their way count as filled, working limits do not. What opens is scaled to
+        what is free now; proceeds of sales are free once their fills are known.
+
+        Args:
+            weights: Weight by symbol; negative ones are shorts on margin and 0 in spot. Symbols
+                that are not named stay as they are.
+            deadband: Changes of weight below it are left alone; a weight of 0 always closes.
+
+        Returns:
+            The orders that were sent and refused. If a name or a number is wrong, none is sent.
+
+        Raises:
+            UsageError: INVALID_STATE.
+            ConfigError: deadband is no number of at least 0.
+        """
+        self._need_running("rebalance")
+        return self._desk.rebalance(weights, deadband)
 
     def cancel_order(self, order_id: str | BookOrder) -> BookOrder:
         """Ask for a cancellation; it works when it arrives, and a fill before wins (B19).
@@ -368,14 +397,3 @@ def _arguments() -> tuple[str, ...]:
     """Return every keyword of `create`."""
     own = [name for name in inspect.signature(BookSession.create).parameters if name != "physics"]
     return (*own, *_PHYSICS)
-
-
-def _sizes(params: BookParams) -> dict[str, int]:
-    """Return how large the engine's tables are for an account of so many orders."""
-    orders = 1 << max(params.max_orders - 1, 63).bit_length()
-    return {
-        "order_slots": orders,
-        "report_slots": 16 * orders,
-        "event_capacity": max(_EVENTS, 64 * orders),
-        "hole_slots": _HOLES,
-    }

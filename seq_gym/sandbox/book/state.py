@@ -13,11 +13,15 @@ from seq_gym.engine.book.tape import BookTape
 from seq_gym.engine.layout import Table
 from seq_gym.errors import UsageError
 from seq_gym.market.book.events import BookData
+from seq_gym.sandbox.book.curve import BookCurve
 from seq_gym.sandbox.book.desk import BookDesk
 from seq_gym.sandbox.book.journal import BookJournal
+from seq_gym.sandbox.book.known import KnownPrints
 from seq_gym.sandbox.book.ledger import BookLedger
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.book.refusals import Explainer
+from seq_gym.sandbox.book.sizing import BookSizer
+from seq_gym.sandbox.book.stale import stale_stretches, stale_within
 from seq_gym.sandbox.book.view import BookView
 from seq_gym.sandbox.records import SessionStatus
 from seq_gym.sandbox.results import new_session_id
@@ -87,18 +91,19 @@ class BookState:
         explainer = Explainer(batch, params, instruments)
         self._journal = BookJournal(instruments, explainer.explain)
         self._ledger = BookLedger(batch, self._view, is_margin=params.account == "margin")
+        self._prints = KnownPrints(self._view, tapes)
         self._desk = BookDesk(
             batch,
             self._view,
             self._journal,
+            BookSizer(batch, self._view, lambda: self._ledger.portfolio().total_equity),
             strict=params.fills == "strict",
             collect=self.collect,
         )
         self._curve = curve
         self.step_s = step_s
         self._drain = drain
-        self._equity: list[float] = []
-        self._times: list[int] = []
+        self._history = BookCurve(self._ledger)
 
     # ------------------------------------------------------------------ where it stands
 
@@ -153,8 +158,18 @@ class BookState:
 
     @property
     def num_gaps(self) -> int:
-        """Sequence gaps met so far (B10)."""
+        """Stale stretches met so far, one that the session began in included (B10)."""
         return int(self._account["num_gaps"])
+
+    @property
+    def stale_ns(self) -> int:
+        """How long the agent's books were stale so far, nanoseconds, all lanes together (B10)."""
+        feeds = self._batch.instruments["feed_ns"].tolist()
+        window = self.start_ns, self.virtual_time_ns
+        return sum(
+            stale_within(stale_stretches(tape.local_rows, feed), *window)[1]
+            for tape, feed in zip(self._tapes, feeds, strict=True)
+        )
 
     @property
     def tables(self) -> BookBatch:
@@ -171,15 +186,11 @@ class BookState:
     # ------------------------------------------------------------------ inner parts
 
     def _note_equity(self) -> None:
-        self._equity.append(float(self._account["equity"]))
-        self._times.append(self.virtual_time_ns)
+        self._history.note(self.virtual_time_ns, float(self._account["equity"]))
 
     def _note_end(self) -> None:
         """Note the last equity; one that was noted at the same instant gives way to it."""
-        if self._times and self._times[-1] == self.virtual_time_ns:
-            self._equity.pop()
-            self._times.pop()
-        self._note_equity()
+        self._history.note(self.virtual_time_ns, float(self._account["equity"]), replaces=True)
 
     def _need_started(self, verb: str) -> None:
         if not self._started:

@@ -7,7 +7,7 @@ not end its episode. Quantities and buy limits round down, sell limits up (M6).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ _FIELDS = (
     "side",
     "type",
     "quantity",
+    "notional",
+    "fraction",
     "price",
     "time_in_force",
     "post_only",
@@ -36,7 +38,23 @@ _FIELDS = (
 )
 _SIDES = {"buy": codes.BUY, "sell": codes.SELL}
 _TYPES = {"limit": LIMIT, "market": MARKET}
-_FORCES = {"gtc": GTC, "ioc": IOC, "fok": FOK}
+_FORCES = {"gtc": GTC, "ioc": IOC, "fok": FOK, "gtx": GTC}
+_INSTEAD = {
+    "trigger_price": "compare the price in on_trade, on_book or on_heartbeat, and send the order "
+    "from there",
+    "trail_frac": "keep the best price in on_book or on_heartbeat, and send the order from there",
+    "group_id": "cancel the other orders in on_fill",
+    "expire_after": "call cancel_order in on_heartbeat once its time is over",
+}
+"""What orders on candles have and orders at a book venue do not (B12), and what does it here."""
+_TRIGGERED = {
+    "stop_loss": "trigger_price",
+    "take_profit": "trigger_price",
+    "stop_limit": "trigger_price",
+    "trailing_stop": "trail_frac",
+}
+Sizes = Callable[[Mapping[str, Any], int, int, bool], Any]
+"""Returns the quantity of an order: its fields, side, limit in ticks (0: none), reduce_only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +161,40 @@ def _tag(value: Any) -> int:
     return value
 
 
+def _refuse_absent(given: Mapping[str, Any]) -> None:
+    """Refuse what a book venue does not have, and fields that are misspelt."""
+    kind = given.get("type")
+    wanted = _TRIGGERED.get(kind.strip().lower()) if isinstance(kind, str) else None
+    if wanted is not None:
+        text = f"Book venues take limit and market orders only; was {kind!r}. Likely fix: "
+        text += f"{_INSTEAD[wanted]}."
+        raise Refused(Reason.INVALID_PARAMS, text, limit="type", value=str(kind))
+    for name in given:
+        if name in _INSTEAD:
+            text = f"Orders at a book venue have no {name}. Likely fix: {_INSTEAD[name]}."
+            raise Refused(Reason.INVALID_PARAMS, text, limit=name, value=str(given[name]))
+        if name not in _FIELDS:
+            text = str(UnknownName("field of an order", name, _FIELDS))
+            raise Refused(Reason.INVALID_PARAMS, text, limit=name)
+
+
+def _force(given: Mapping[str, Any], kind: int) -> tuple[int, bool]:
+    """Read time in force and post_only; GTX is the venues' name for a post-only GTC (B12)."""
+    written = given.get("time_in_force", "GTC")
+    force = _choice("time_in_force", written, _FORCES)
+    is_gtx = isinstance(written, str) and written.strip().lower() == "gtx"
+    post_only = _flag("post_only", given.get("post_only", is_gtx))
+    if is_gtx and not post_only:
+        text = "time_in_force GTX is post-only; post_only must not be false with it."
+        raise Refused(Reason.INVALID_PARAMS, text, limit="post_only")
+    if post_only and (kind == MARKET or force != GTC):
+        text = "post_only belongs to a limit order with time_in_force GTC."
+        raise Refused(Reason.INVALID_PARAMS, text, limit="post_only")
+    return force, post_only
+
+
 def read_book_ticket(
-    given: Mapping[str, Any], instrument: Instrument, *, strict: bool
+    given: Mapping[str, Any], instrument: Instrument, *, strict: bool, sizes: Sizes
 ) -> BookTicket:
     """Read an order.
 
@@ -152,21 +202,15 @@ def read_book_ticket(
         given: What was written, by the names of `place_order`.
         instrument: What it trades.
         strict: Quantities are whole lots (F6).
+        sizes: Settles the quantity.
 
     Raises:
         Refused: A field is missing, misspelt or breaks its rule.
     """
-    for name in given:
-        if name not in _FIELDS:
-            text = str(UnknownName("field of an order", name, _FIELDS))
-            raise Refused(Reason.INVALID_PARAMS, text, limit=name)
+    _refuse_absent(given)
     side = _choice("side", given.get("side"), _SIDES)
     kind = _choice("type", given.get("type", "limit"), _TYPES)
-    force = _choice("time_in_force", given.get("time_in_force", "GTC"), _FORCES)
-    post_only = _flag("post_only", given.get("post_only", False))
-    if post_only and (kind == MARKET or force != GTC):
-        text = "post_only belongs to a limit order with time_in_force GTC."
-        raise Refused(Reason.INVALID_PARAMS, text, limit="post_only")
+    force, post_only = _force(given, kind)
     reduce_only = _flag("reduce_only", given.get("reduce_only", False))
     price = given.get("price")
     if (kind == LIMIT) != (price is not None):
@@ -174,13 +218,15 @@ def read_book_ticket(
         kind_text = "limit" if kind == LIMIT else "market"
         raise Refused(Reason.INVALID_PARAMS, f"A {kind_text} order {rule}.", limit="price")
     slippage = given.get("max_slippage_bps")
+    tick = 0 if price is None else ticks_of(instrument, price, side)
+    quantity = sizes(given, side, tick, reduce_only)
     return BookTicket(
         side=side,
         type=kind,
         force=force,
         flags=codes.POST_ONLY_FLAG * post_only + codes.REDUCE_ONLY_FLAG * reduce_only,
-        tick=0 if price is None else ticks_of(instrument, price, side),
-        units=units_of(instrument, given.get("quantity"), strict=strict),
+        tick=tick,
+        units=units_of(instrument, quantity, strict=strict),
         max_slippage_frac=math.inf
         if slippage is None
         else number_of("max_slippage_bps", slippage, Reason.INVALID_PARAMS) / 1e4,

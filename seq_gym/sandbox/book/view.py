@@ -170,14 +170,38 @@ class BookView:
         prices = self._ticks[s].times(ticks[:count]).tolist()
         return tuple(zip(prices, self._lots[s].times(lots[:count]).tolist(), strict=True))
 
-    def nbbo(self, symbol: Any) -> Nbbo:
-        """Return the best bid and offer of a symbol over its venues; stale books do not count."""
+    def lanes_like(self, s: int) -> list[int]:
+        """Return every lane that trades the same as lane s: its symbol, in the same market."""
+        market = self.instruments[s].market
+        lanes = self.lanes_of(self.instruments[s].symbol)
+        return [each for each in lanes if self.instruments[each].market == market]
+
+    def lanes_of_one_market(self, symbol: Any) -> list[int]:
+        """Return the lanes of a symbol whose prices may be compared.
+
+        Raises:
+            UnknownName: There is no such symbol.
+            ConfigError: It is traded in several markets, and none was named.
+        """
+        lanes = self.lanes_named(symbol)
+        like = self.lanes_like(lanes[0])
+        others = [self.instruments[s] for s in lanes if s not in like]
+        if others:
+            mine = self.instruments[lanes[0]]
+            raise ConfigError(
+                f"A symbol of several markets needs a venue of the one that is meant; was "
+                f"{symbol!r}, {mine.market} at {mine.venue} and {others[0].market} at "
+                f"{others[0].venue}. Likely fix: '{mine.symbol}@{mine.venue}'."
+            )
+        return like
+
+    def nbbo(self, lanes: Sequence[int]) -> Nbbo:
+        """Return the best bid and offer of lanes that trade the same thing."""
         bids: list[tuple[float, float, str]] = []
         asks: list[tuple[float, float, str]] = []
-        lanes = self.lanes_of(symbol)
         for s in lanes:
             book = self.book(s, 1)
-            if book.is_stale:
+            if book.is_stale or book.is_halted:
                 continue
             bids += [(*level, book.venue) for level in book.bids]
             asks += [(*level, book.venue) for level in book.asks]
@@ -185,6 +209,7 @@ class BookView:
         ask = min(asks, key=lambda level: level[0], default=None)
         return Nbbo(
             symbol=self.instruments[lanes[0]].symbol,
+            market=self.instruments[lanes[0]].market,
             bid=None if bid is None else bid[0],
             bid_quantity=0.0 if bid is None else bid[1],
             bid_venue=None if bid is None else bid[2],

@@ -17,8 +17,12 @@ from seq_gym.sandbox.book.instruments import book_instruments
 from seq_gym.sandbox.book.params import BookParams, book_params
 from seq_gym.sandbox.book.tape import Funding, book_tape
 
-__all__ = ["book_batch", "lane_tape"]
+__all__ = ["book_batch", "lane_tape", "session_sizes"]
 
+_EVENTS = 16_384
+"""The event ring: a quarter of it is what one instant may write."""
+_HOLES = 1_024
+"""Levels of a lane that may be emptied at one time, more than one arrival can empty (F2)."""
 _KEPT = 16
 """Score arrays kept, each with its tape: a book opened again is not measured again."""
 
@@ -89,3 +93,14 @@ def book_batch(
     return BookBatch(
         tapes, instruments, book_params(params), num_envs=num_envs, keep=alive, **sizes
     )
+
+
+def session_sizes(params: BookParams) -> dict[str, int]:
+    """Return how large the engine's tables are for an account of so many orders."""
+    orders = 1 << max(params.max_orders - 1, 63).bit_length()
+    return {
+        "order_slots": orders,
+        "report_slots": 16 * orders,
+        "event_capacity": max(_EVENTS, 64 * orders),
+        "hole_slots": _HOLES,
+    }

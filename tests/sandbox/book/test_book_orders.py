@@ -9,6 +9,7 @@ import pytest
 from seq_gym.errors import UsageError
 from seq_gym.sandbox.book.session import BookSession
 from tests.sandbox.book.books import (
+    MS,
     T0,
     depth,
     gap,
@@ -299,6 +300,17 @@ def test_b10_a_stale_book_and_a_halt_refuse() -> None:
     assert (order.status, order.code, since(order.ended_ns)) == ("rejected", "NOT_LISTED", 340.0)
     assert since(order.acknowledged_ns) == since(order.done_ns) == 345.0
     assert session.num_gaps == 1
+
+
+def test_b10_a_session_that_begins_in_a_stale_book_counts_it() -> None:
+    rows = [*opening(), gap(100), *snapshot(200), gap(600), depth(900, 1, 100, 3)]
+    session = make_session(make_book(rows), start_time=T0 + 150 * MS)
+    assert session.book("BTCUSDT").is_stale
+    assert session.num_gaps == 1
+    session.advance("200ms")
+    assert (session.num_gaps, session.stale_ns) == (1, 51 * MS)  # a row is received 1 ms later
+    session.advance("300ms")
+    assert (session.num_gaps, session.stale_ns) == (2, 100 * MS)
 
 
 def test_reduce_only_needs_something_to_reduce() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seq_gym.errors import ConfigError, UsageError
@@ -27,6 +28,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "elsewhere": ({"start_time": "2030-01-01"}, "The window must lie inside the data"),
     "latency": ({"latency": 3}, "latency must be a mapping such as .*was 3"),
     "field": ({"latency": {"entry": 1.0}}, "Unknown field of latency 'entry'.*entry_ms"),
+    "recorded-without": (
+        {"latency_model": "recorded"},
+        r"^latency_model='recorded' needs recorded_latency, .*one of none, constant",
+    ),
+    "recorded-unasked": (
+        {"latency_model": "none", "recorded_latency": np.zeros((1, 3), np.int64)},
+        r"recorded_latency must be left out unless latency_model='recorded'.*'none'",
+    ),
     "recorded": (
         {"latency_model": "recorded", "recorded_latency": "x"},
         r"recorded_latency must be an int64 array \[n, 3\].*was 'x'",

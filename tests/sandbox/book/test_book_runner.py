@@ -272,3 +272,19 @@ def test_what_is_no_strategy_is_refused() -> None:
         with pytest.raises(ConfigError):
             session.run(*wrong)
     assert session.status == "running"
+
+
+def test_a_callback_that_is_misspelt_is_refused_beside_right_ones() -> None:
+    class Deaf:
+        def on_trade(self, session: BookSession, trade: Any) -> None: ...
+
+        def on_hearbeat(self, session: BookSession) -> None: ...
+
+        def on_my_own_signal(self) -> None: ...
+
+    session = make_session(make_book(opening()))
+    told = r"'on_hearbeat' \(of Deaf\)\. Did you mean 'on_heartbeat'"
+    with pytest.raises(UnknownName, match=told):
+        session.run(Deaf())
+    del Deaf.on_hearbeat
+    session.run(Deaf())

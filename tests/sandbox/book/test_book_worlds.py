@@ -28,6 +28,7 @@ from tests.sandbox.book.books import (
     make_book,
     make_session,
     opening,
+    status,
     trade,
 )
 
@@ -139,6 +140,32 @@ def test_b6_another_venue_changes_nothing_of_the_first() -> None:
         both = drive(make_session(*books, seconds=1.4, **RANDOM))
         assert both.fills() == alone.fills()
         assert both.orders() == alone.orders()
+
+
+def test_b6_spot_and_perpetual_of_one_spelling_have_a_best_price_each() -> None:
+    spot, other = (make_book(opening(100, 103), venue=each) for each in ("binance", "kraken"))
+    swap = make_book([*opening(96, 98), depth(300, 1, 96, 4)], venue="binance_um")
+    session = make_session(spot, other, swap)
+    with pytest.raises(ConfigError, match=r"several markets .* spot at binance and linear at"):
+        session.nbbo("BTCUSDT")
+    assert session.nbbo("BTCUSDT@kraken").bid_venue == "binance"  # the first of equal ones
+    nbbo = session.nbbo("BTCUSDT@binance_um")
+    assert (nbbo.bid, nbbo.ask, nbbo.bid_venue, nbbo.market) == (96.0, 98.0, "binance_um", "linear")
+    recorder = Recorder("on_nbbo")
+    BookSession.create(data=BookData(books=(spot, other, swap))).run(recorder)
+    told = [each for _, (each,) in recorder.of("on_nbbo")]
+    assert [(each.market, each.bid_quantity) for each in told] == [("linear", 4.0)]
+    assert not any(each.is_crossed for each in told)
+
+
+def test_a_halted_venue_has_no_part_in_the_best_prices() -> None:
+    open_one = make_book(opening(100, 103), venue="one")
+    rows = [*opening(101, 102), status(100, is_open=False)]
+    session = make_session(open_one, make_book(rows, venue="two"))
+    assert session.nbbo("BTCUSDT").bid_venue == "two"
+    session.advance("1s")
+    nbbo = session.nbbo("BTCUSDT")
+    assert (nbbo.bid_venue, nbbo.ask_venue) == ("one", "one")
 
 
 def test_one_symbol_at_two_venues_has_two_lanes_and_one_nbbo() -> None:
