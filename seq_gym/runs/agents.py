@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from seq_gym.errors import ConfigError, SeqGymError, UnknownName
 from seq_gym.policy import is_policy, is_strategy
+from seq_gym.runs.environment import NAMESPACE
 from seq_gym.runs.folder import read_json
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "AgentSpec",
     "LoadedAgent",
     "blame",
+    "env_of",
     "kind_of",
     "load_agent",
     "record_of_run",
@@ -111,6 +113,12 @@ def kind_of(agent: Any, name: str) -> AgentKind:
     if not is_policy(agent) and not is_strategy(agent):
         raise _no_agent(name, agent)
     return "policy" if is_policy(agent) else "strategy"
+
+
+def env_of(agent: Any) -> str | None:
+    """Return the environment that a policy says it acts in, its `env_id` without namespace."""
+    wanted = getattr(agent, "env_id", None)
+    return wanted.removeprefix(NAMESPACE) if isinstance(wanted, str) else None
 
 
 def blame(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from seq_gym.sandbox.book.tape import book_tape
 from seq_gym.times import parse_interval
 
 __all__ = ["decision_times"]
+
+_MOST_TIMES: Final = 20_000_000
+"""As many as an environment lays (envs/book/grid.py); more would not fit in most memories."""
 
 Times = NDArray[np.int64]
 
@@ -34,7 +39,8 @@ def decision_times(
         every_events: Decide at every so many events instead.
 
     Raises:
-        ConfigError: Several books are to be decided upon by events, or there are too few decisions.
+        ConfigError: Several books are to be decided upon by events, or there are too few decisions
+            or too many.
     """
     instruments, _ = book_instruments(params, books)
     tapes = [book_tape(each) for each in books.books]
@@ -53,6 +59,11 @@ def decision_times(
             for tape, feed in zip(tapes, feeds, strict=True)
         ]
         first, last = max(low for low, _ in bounds), min(high for _, high in bounds)
+        if (last - first) // step > _MOST_TIMES:
+            raise ConfigError(
+                f"decide_every must leave at most {_MOST_TIMES:,} decisions; was {every!r}, which "
+                f"leaves {(last - first) // step:,}. Likely fix: '100ms'."
+            )
         times = np.arange(-(-first // step) * step, last + 1, step, dtype=np.int64)
     if len(times) < 2:
         raise ConfigError(

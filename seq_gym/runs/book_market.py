@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,12 @@ from seq_gym.market.book.load import load_book
 from seq_gym.market.store import store_of
 from seq_gym.runs.market import files_by_symbol, refuse_missing, split_names
 from seq_gym.sandbox.book.funding import book_rates
-from seq_gym.times import NS_PER_S, format_time, parse_interval, parse_time
+from seq_gym.times import NS_PER_S, format_time, parse_time
 
 __all__ = [
     "BOOK_DATA_FIELDS",
     "BookChoice",
-    "check_decisions",
     "check_steps",
-    "decision_arguments",
     "describe_books",
     "has_books",
     "load_book_rates",
@@ -120,41 +118,6 @@ def check_steps(**steps: float | None) -> None:
     for name, step in steps.items():
         if step is not None and not 0.0 < step < math.inf:
             raise ConfigError(f"{name} must be a number above 0, such as 0.01; was {step!r}.")
-
-
-def check_decisions(config: Any, *spans: str) -> None:
-    """Refuse fields of a config that are no lengths of time, or no number of events.
-
-    Args:
-        config: A config with `decide_every` and `decide_every_events`.
-        spans: Other fields that are lengths of time, or None.
-
-    Raises:
-        ConfigError: One is not; names it.
-    """
-    for name in ("decide_every", *spans):
-        value = getattr(config, name)
-        try:
-            if value is not None:
-                parse_interval(value)
-        except ConfigError as error:
-            raise ConfigError(f"{name}: {error}") from None
-    events = config.decide_every_events
-    if events is not None and events < 1:
-        raise ConfigError(f"decide_every_events must be at least 1; was {events}.")
-    usual = next(each.default for each in fields(config) if each.name == "decide_every")
-    if events is not None and config.decide_every != usual:
-        raise ConfigError(
-            f"decide_every must be left out with decide_every_events={events}, which decides by "
-            f"events; was {config.decide_every!r}. Likely fix: give one of them."
-        )
-
-
-def decision_arguments(config: Any) -> dict[str, Any]:
-    """Return what an environment is told of when it decides: one of the two ways."""
-    if config.decide_every_events is None:
-        return {"decide_every": config.decide_every}
-    return {"decide_every_events": config.decide_every_events}
 
 
 def load_books(config: BookChoice, seed: int) -> BookData:

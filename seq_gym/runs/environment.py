@@ -13,6 +13,7 @@ from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import RiskProfile, SandboxParams
 
 __all__ = [
+    "NAMESPACE",
     "book_env_id",
     "book_env_physics",
     "check_env",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 NAMESPACE = "seq_gym/"
+"""Before the name of each of our environments in its id."""
 _ARGUMENTS_OF_THE_RUN = (
     "symbols",
     "interval",

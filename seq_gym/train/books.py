@@ -1,9 +1,11 @@
 """The three ranges of a run on a recorded book, and the environments that see no more than theirs.
 
 The recording is cut in time. What training and validation get ends where their range does, on the
-venue's clock and on the agent's: what comes after is not there to be read, and an episode ends with
-it at the latest. Before each range lies an embargo as long as features look back, so that no
-observation of one range is made of what happened in another.
+venue's clock and on the recorder's: what comes after is not there to be read. An episode ends with
+its range at the latest, on the agent's clock, which feed latency puts behind the recorder's. Before
+each range lies an embargo as long as features look back, so that no window of theirs reaches into
+the range before. Decayed sums and moving averages, with half-lives of up to 300 s, remember what is
+older with fading weight; a longer embargo fades it out.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq_gym.config import config_to_dict
-from seq_gym.engine.book.features_table import BOOK_FEATURES
+from seq_gym.engine.book.features_table import BOOK_FEATURES, book_feature_names
 from seq_gym.envs.book.settings import read_features
 from seq_gym.envs.numbers import check_whole
 from seq_gym.envs.vector import TradingVectorEnv
@@ -26,13 +28,13 @@ from seq_gym.market.book.events import BookData
 from seq_gym.runs.book_decisions import decision_times
 from seq_gym.runs.book_market import (
     BOOK_DATA_FIELDS,
-    decision_arguments,
     describe_books,
     load_book_rates,
     load_books,
 )
 from seq_gym.runs.environment import book_env_id, sandbox_arguments
 from seq_gym.runs.market import source_of
+from seq_gym.sandbox.book.instruments import book_instruments
 from seq_gym.times import NS_PER_S, format_interval, format_time
 from seq_gym.train.settings import TrainBookConfig
 
@@ -120,9 +122,11 @@ class BookRanges:
             ConfigError: A setting breaks its rule, or an episode does not fit the range.
         """
         config, window = self.config, self.splits.train
-        _check_fits("episode_steps", config.episode_steps, window.num_steps, "training")
-        arguments = {"window": "random", "episode_steps": config.episode_steps}
-        return _make(self, window, self.until(window), arguments, config.num_envs)
+        data, steps = self.until(window), config.episode_steps
+        first, last = _offered(self, window, data)
+        _check_fits("episode_steps", steps, last - first, "training")
+        arguments = {"window": "random", "episode_steps": steps}
+        return _make(self, window, data, arguments, config.num_envs)
 
     def validation_env(self) -> TradingVectorEnv:
         """Make a batch with a row for each window of validation, spread evenly over its range.
@@ -133,10 +137,7 @@ class BookRanges:
         told, window = self.config.validation, self.splits.validation
         steps = told.episode_steps or self.config.episode_steps
         data = self.until(window)
-        # A quiet end of the recording leaves fewer decisions than its times say.
-        probe = _make(self, window, data, {"window": "full"}, 1)
-        first, last = probe.settings.first_start, probe.settings.last_cursor
-        probe.close()
+        first, last = _offered(self, window, data)
         _check_fits("validation.episode_steps", steps, last - first, "validation")
         fitting = sequential_windows(first, last, steps)
         count = min(told.episodes, len(fitting))
@@ -168,28 +169,39 @@ def load_book_ranges(config: TrainBookConfig) -> BookRanges:
         source=source_of(config.data, config.market_seed, "book"),
         env=env,
         times=times,
-        splits=_split(config, times),
+        splits=_split(config, times, _needed_ns(config, books)),
     )
 
 
-def _split(config: TrainBookConfig, times: Times) -> Splits:
+def _needed_ns(config: TrainBookConfig, books: BookData) -> int:
+    """Return how far back observations read, nanoseconds of the recorder's clock."""
+    asked = config.env_settings
+    names = read_features(asked.get("features", "default"))
+    if asked.get("fill_horizon", "1s") is not None:
+        # The own state says how likely quotes are hit, by rates that are features themselves.
+        names = (*names, *book_feature_names("rates"))
+    look_back_s = max(BOOK_FEATURES[name].look_back_s for name in names)
+    # What is learnt late is what happened earlier.
+    (instrument,), _ = book_instruments(config.sandbox, books)
+    return round(look_back_s * NS_PER_S) + int(instrument["feed_ns"])
+
+
+def _split(config: TrainBookConfig, times: Times, needed: int) -> Splits:
     """Return the ranges, places of `times`, by shares of the time that the embargoes leave."""
-    names = read_features(config.env_settings.get("features", "default"))
     look_back = config.env_settings.get("look_back", 1)
     check_whole("look_back", look_back)
-    needed = round(max(BOOK_FEATURES[name].look_back_s for name in names) * NS_PER_S)
     embargo = needed if config.embargo_ns is None else config.embargo_ns
     if embargo < needed:
         raise ConfigError(
-            f"embargo must be at least the {format_interval(needed)} that features look back; was "
-            f"{config.embargo}. Likely fix: leave it out."
+            f"embargo must be at least the {format_interval(needed)} that observations look back; "
+            f"was {config.embargo}. Likely fix: leave it out."
         )
     first, span = int(times[0]), int(times[-1] - times[0])
     if span <= 3 * embargo:
         raise ConfigError(
             f"The data must be longer than the embargoes before its three ranges, "
             f"{format_interval(3 * embargo)}; was {span / NS_PER_S:g} s. Likely fix: more data, or "
-            "features that look back less."
+            "features that look back less, with fill_horizon=none."
         )
     parts = split_range(span, config.split, embargo=embargo, look_back=needed)
     return Splits(*[_places(times, first, each, look_back) for each in parts])
@@ -231,7 +243,8 @@ def _make(
             "data": data,
             "funding": ranges.rates,
             "start": int(ranges.times[window.start]),
-            **decision_arguments(config),
+            "end": int(ranges.times[window.end]),
+            **config.decision_arguments,
             **config.env_settings,
             **arguments,
             **sandbox_arguments(config.sandbox),
@@ -239,6 +252,17 @@ def _make(
     )
     made: TradingVectorEnv = env.unwrapped
     return made
+
+
+def _offered(ranges: BookRanges, window: Window, data: BookData) -> tuple[int, int]:
+    """Return the first cursor of a range and the last that an episode may reach.
+
+    They are the environment's: after the last row of its data there is no decision.
+    """
+    probe = _make(ranges, window, data, {"window": "full"}, 1)
+    first, last = probe.settings.first_start, probe.settings.last_cursor
+    probe.close()
+    return first, last
 
 
 def _check_fits(name: str, steps: int, most: int, range_name: str) -> None:

@@ -101,7 +101,7 @@ def read_command_line(algo: str, arguments: Sequence[str]) -> Request:
     program = f"python -m agents.train_{algo}"
     schema = options_class(
         [
-            option("config", str, _DOCS["config"], "CONFIG", positional=True),
+            option("config", str, _DOCS["config"], "[CONFIG]", positional=True),
             option("set", tuple[str, ...], _DOCS["set"], "KEY=VALUE", repeated=True),
             option("resume", str, _DOCS["resume"], "FOLDER"),
         ]

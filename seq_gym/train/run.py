@@ -245,14 +245,26 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_other_data(folder: RunFolder, ranges: Ranges) -> None:
-    recorded = folder.manifest()["data"]["fingerprint"]
-    present = ranges.data_record()["fingerprint"]
-    if present != recorded:
+    recorded, present = folder.manifest()["data"], ranges.data_record()
+    first, now = recorded["fingerprint"], present["fingerprint"]
+    if now != first:
         raise ConfigError(
             f"The data of {folder.path} must be what it was trained on (fingerprint "
-            f"{recorded[:12]}); was other data ({present[:12]}). Likely fix: "
+            f"{first[:12]}); was other data ({now[:12]}). Likely fix: "
             "start a new run."
         )
+    first, now = (_funding_of(each) for each in (recorded, present))
+    if now != first:
+        raise ConfigError(
+            f"The funding rates of {folder.path} must be those that it was trained on ({first}); "
+            f"were others ({now}). Likely fix: start a new run."
+        )
+
+
+def _funding_of(record: Mapping[str, Any]) -> str:
+    """Return what a record of data says of funding rates, in words; candles' are in their data."""
+    told = {name: each["fingerprint"][:12] for name, each in record.get("funding", {}).items()}
+    return ", ".join(f"{name} {told[name]}" for name in sorted(told)) or "none"
 
 
 def _note_resumption(

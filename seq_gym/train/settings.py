@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from seq_gym.errors import ConfigError
-from seq_gym.runs.book_market import BookChoice, check_decisions, has_books
-from seq_gym.runs.environment import book_env_id, book_env_physics, check_env, is_book_env
+from seq_gym.runs.book_market import has_books
+from seq_gym.runs.book_run import BookRun
+from seq_gym.runs.environment import book_env_id, check_env, is_book_env
 from seq_gym.runs.market import MarketChoice
-from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
 from seq_gym.times import parse_interval
 from seq_gym.train.algorithms import AlgorithmName, check_settings
@@ -150,50 +150,28 @@ class TrainConfig(TrainChoice, MarketChoice):
         return replace(self, hyperparameters=check_settings(self.algo, self.hyperparameters))
 
 
-_UNSAID = BookParams()
-"""Stands for a sandbox of which nothing was said, until the environment is known."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainBookConfig(TrainChoice, BookChoice):
+class TrainBookConfig(TrainChoice, BookRun):
     """A training run on recorded order books; a step is a decision, and ranges are of time.
 
-    Without a sandbox the physics are those that the environment has by itself, as
-    `gymnasium.make(env)` has them; in a file, what its sandbox leaves unsaid.
+    What is not said of the sandbox is what the environment has by itself, as `gymnasium.make(env)`
+    has it. The sandbox is settled when a config is made, so `dataclasses.replace(config, env=...)`
+    keeps that of the environment before: for another environment make a new config.
 
     Raises:
         ConfigError: A value breaks its rule.
     """
 
     embargo: str | None = None
-    """Time left out before each range, such as 60s, at least what features look back; by default
-    that. The rows of an observation lie after it."""
-    decide_every: str = "100ms"
-    """Time between two decisions: 100ms, 1s, ..."""
-    decide_every_events: int | None = None
-    """Decide at every so many events instead."""
+    """Time left out before each range, such as 60s, at least what observations look back; by
+    default that. The rows of an observation lie after it."""
     validation: BookValidationConfig = field(default_factory=BookValidationConfig)
     """How the best model is chosen."""
-    sandbox: BookParams = field(default_factory=lambda: _UNSAID)
-    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits; by
-    default those of the environment."""
-
-    @classmethod
-    def defaults_for(cls, data: Mapping[str, Any]) -> TrainBookConfig:
-        """Return the defaults of a run of which this much is said; what is no name is told later.
-
-        Args:
-            data: Values by field.
-        """
-        env = data.get("env")
-        return cls(env=env if isinstance(env, str) and is_book_env(env) else None)
 
     def __post_init__(self) -> None:
-        BookChoice.__post_init__(self)
-        if self.sandbox is _UNSAID:
-            object.__setattr__(self, "sandbox", book_env_physics(self.env))
+        BookRun.__post_init__(self)
         self._check()
-        check_decisions(self, "embargo")
+        self._check_spans("embargo")
         if self.normalize.scale_features:
             raise ConfigError(
                 "normalize.scale_features is of candles, whose features have no scale of their "

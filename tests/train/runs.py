@@ -14,7 +14,7 @@ from seq_gym.train import BookValidationConfig, TrainBookConfig, TrainConfig, Va
 
 PPO = {"n_steps": 32, "batch_size": 128, "n_epochs": 2}
 SHORT = ["imbalance_1", "microprice_bps", "trade_imbalance_1s"]
-"""Features of a book that look back three seconds."""
+"""Features of a book that look back three seconds; what is known of fills looks back thirty."""
 
 
 def small(out: Path, **changes: Any) -> TrainConfig:
@@ -36,10 +36,10 @@ def small(out: Path, **changes: Any) -> TrainConfig:
 
 
 def small_on_book(out: Path, **changes: Any) -> TrainBookConfig:
-    """Two minutes of the synthetic book, 1,024 steps in eight environments."""
+    """Minutes of the synthetic book, two beside embargoes, 1,024 steps in eight environments."""
     values: dict[str, Any] = {
         "env": "MarketMaking-v0",
-        "end": "2025-01-01T00:02:00",
+        "end": "2025-01-01T00:03:30",
         "total_steps": 1_024,
         "num_envs": 8,
         "episode_steps": 40,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from gymnasium import make_vec
 from seq_gym.errors import ConfigError
 from seq_gym.market.book.events import BookData
 from seq_gym.market.book.synthetic import synthetic_books
+from seq_gym.sandbox.book.latency import Latency
+from seq_gym.sandbox.book.params import BookParams
 from seq_gym.times import NS_PER_S
 from seq_gym.train import (
     BookValidationConfig,
@@ -27,6 +30,9 @@ from seq_gym.train.books import BookRanges, load_book_ranges
 from seq_gym.train.ranges import load_ranges
 from tests.train.runs import SHORT, assert_same_weights, small_on_book
 
+LATE: dict[str, Any] = {"sandbox": BookParams(account="margin", latency=Latency(feed_ms=3_000.0))}
+"""An agent that learns of everything three seconds after the recorder."""
+
 
 @pytest.mark.parametrize(
     "changes",
@@ -34,27 +40,32 @@ from tests.train.runs import SHORT, assert_same_weights, small_on_book
         {},
         {"decide_every": "500ms", "env_settings": {"features": SHORT, "look_back": 3}},
         {"decide_every_events": 25, "env_settings": {"features": SHORT, "look_back": 7}},
-        {"embargo": "8s", "split": (0.5, 0.3, 0.2)},
+        {"embargo": "35s", "split": (0.5, 0.3, 0.2)},
         {"env_settings": {"features": ["imbalance_1"]}},
+        {"env_settings": {"features": SHORT, "fill_horizon": None}},
+        {"env_settings": {"features": ["imbalance_1"], "fill_horizon": None}},
+        LATE,
     ],
 )
 def test_ranges_share_no_moment(tmp_path: Path, changes: dict[str, Any]) -> None:
     config = small_on_book(tmp_path, episode_steps=8, **changes)
     ranges = load_book_ranges(config)
-    look_back = config.env_settings.get("look_back", 1)
-    memory = 0 if config.env_settings["features"] == ["imbalance_1"] else 3 * NS_PER_S
-    memory = max(memory, config.embargo_ns or 0)
+    told = config.env_settings
+    memory = 0 if told["features"] == ["imbalance_1"] else 3
+    memory = memory if "fill_horizon" in told else 30  # of the rates behind bid_fill and ask_fill
+    memory += 3 if changes is LATE else 0  # what is learnt late is what happened earlier
+    memory_ns = max(memory * NS_PER_S, config.embargo_ns or 0)
     before = int(ranges.times[0])
     for window in ranges.splits:
-        read_from = int(ranges.times[window.start - look_back + 1]) - memory
-        assert read_from >= before
+        read_from = int(ranges.times[window.start - told.get("look_back", 1) + 1]) - memory_ns
+        assert before <= read_from < before + 2 * NS_PER_S
         assert window.start < window.end < len(ranges.times)
         before = int(ranges.times[window.end])
     shares = np.array([ranges.times[w.end] - ranges.times[w.start] for w in ranges.splits], float)
     assert shares / shares.sum() == pytest.approx(config.split, abs=0.05)
 
 
-@pytest.mark.parametrize("changes", [{}, {"decide_every_events": 25}])
+@pytest.mark.parametrize("changes", [{}, {"decide_every_events": 25}, LATE])
 def test_environments_hold_nothing_beyond_their_range(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
@@ -75,6 +86,22 @@ def test_environments_hold_nothing_beyond_their_range(
             assert times[settings.starts.max() + 40] <= end
         else:
             assert times[settings.last_start + 40] <= end
+
+
+@pytest.mark.parametrize("changes", [{}, {"decide_every_events": 25}])
+def test_an_episode_that_is_refused_is_told_how_long_one_may_be(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    config = small_on_book(tmp_path, episode_steps=9_000, **changes)
+    told_of = BookValidationConfig(episode_steps=9_000)
+    for which, name in (("training", "episode_steps"), ("validation", "validation.episode_steps")):
+        ranges = load_book_ranges(dataclasses.replace(config, validation=told_of))
+        with pytest.raises(ConfigError, match=f"^{name} must fit the {which} range") as told:
+            getattr(ranges, f"{which}_env")()
+        most = int(re.search(r"holds (\d+) decisions; was 9000", str(told.value))[1])  # type: ignore[index]
+        fits = dataclasses.replace(config, episode_steps=most)
+        env = getattr(load_book_ranges(fits), f"{which}_env")()
+        assert env.settings.longest == most
 
 
 def _shaken(books: BookData, cut: int) -> BookData:
@@ -117,15 +144,15 @@ def test_what_happens_after_validation_changes_no_weight(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"embargo": "1s"}, "embargo must be at least the 3s that features look back; was 1s"),
+        ({"embargo": "9s"}, "embargo must be at least the 30s that observations look back; was 9s"),
         ({"embargo": "soon"}, "embargo: An interval must be"),
-        ({"embargo": "1m"}, "must be longer than the embargoes before its three ranges, 3m"),
+        ({"embargo": "2m"}, "must be longer than the embargoes before its three ranges, 6m"),
         ({"episode_steps": 9_000}, r"episode_steps must fit the training range, which holds \d+"),
         (
             {"validation": BookValidationConfig(episode_steps=500)},
             "validation.episode_steps must fit the validation range",
         ),
-        ({"decide_every": "20s"}, "Every range must hold a decision after a look-back of 1 rows"),
+        ({"decide_every": "30s"}, "Every range must hold a decision after a look-back of 1 rows"),
         ({"symbols": ("BTCUSDT", "ETHUSDT")}, "trades one book; the data has BTCUSDT at synthetic"),
         ({"normalize": NormalizeConfig(scale_features=True)}, "scale_features is of candles"),
         ({"env": "CandleTrading-v0"}, "trades on candles; this run has recorded books"),

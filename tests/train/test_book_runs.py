@@ -88,11 +88,11 @@ def test_a_run_folder_is_evaluated_on_its_test_range(trained: Any, tmp_path: Pat
 
 
 def test_windows_that_were_trained_on_are_told(trained: Any, tmp_path: Path, capsys: Any) -> None:
-    own = ["--agent", str(trained.folder), "--set", "warm_up=10s", "--episodes", "2"]
+    own = ["--agent", str(trained.folder), "--set", "warm_up=45s", "--episodes", "2"]
     assert evaluate_main([*own, "--out", str(tmp_path)]) == 0
     told = "NOT UNSEEN: ppo-s0 was trained or chosen on data of 2 of the 2 windows."
     assert told in capsys.readouterr().out
-    other = [*own, "--set", "seed=7", "--set", "warm_up=10s"]
+    other = [*own, "--set", "seed=7", "--set", "warm_up=45s"]
     assert evaluate_main([*other, "--out", str(tmp_path)]) == 0
     assert "NOT UNSEEN" not in capsys.readouterr().out
 
@@ -169,6 +169,19 @@ def test_a_resumed_run_ends_where_one_run_does(
         assert again == curve
 
 
+def test_other_funding_rates_are_other_data(tmp_path: Path) -> None:
+    """They are beside the recording, whose fingerprint knows nothing of them."""
+    rates, out = tmp_path / "rates.csv", tmp_path / "runs"
+    rows = "time,rate\n2025-01-01T00:01:00Z,{}\n2025-01-01T00:02:00Z,0.0001\n"
+    rates.write_text(rows.format(0.0001))
+    told = {"funding": (f"BTCUSDT={rates}",), "checkpoint_every": 256, "total_steps": 256}
+    folder = train(small_on_book(out, **told)).folder
+    assert resume(folder).state == "complete"
+    rates.write_text(rows.format(0.0002))
+    with pytest.raises(ConfigError, match=r"The funding rates of .* must be those .*BTCUSDT@synth"):
+        resume(folder)
+
+
 def test_execution_is_chosen_by_what_the_order_cost(tmp_path: Path) -> None:
     result = train(small_on_book(tmp_path, **KINDS["execution"]))
     figures = result.figures
@@ -194,7 +207,7 @@ def test_execution_is_chosen_by_what_the_order_cost(tmp_path: Path) -> None:
 
 
 TINY = [
-    *("end=2025-01-01T00:02:00", "total_steps=256", "num_envs=8", "episode_steps=40"),
+    *("end=2025-01-01T00:03:30", "total_steps=256", "num_envs=8", "episode_steps=40"),
     *("threads=1", "validation.every=256", "validation.episodes=2", f"features={SHORT}"),
 ]
 ROLLOUT = ["n_steps=32", "batch_size=128", "n_epochs=1"]
@@ -258,7 +271,8 @@ def test_a_recording_is_trained_on_and_evaluated(
     recording = shared_data / "book" / "cryptofeed" / "COINBASE.jsonl.zst"
     own = [f"data={recording}", "fix_clock=true", "symbols=BTC-USD", f"out={tmp_path}"]
     rest = [each for each in TINY if not each.startswith(("end=", "episode_steps="))]
-    assert main("ppo", sets([*own, *rest, *ROLLOUT, "episode_steps=10"])) == 0
+    rest += ["episode_steps=10", "fill_horizon=none"]  # else embargoes are longer than all of it
+    assert main("ppo", sets([*own, *rest, *ROLLOUT])) == 0
     (folder,) = tmp_path.iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["env"] == "seq_gym/BookTrading-v0"

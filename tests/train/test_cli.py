@@ -44,6 +44,13 @@ def only(out: Path) -> Path:
     return folder
 
 
+def test_the_help_says_that_no_config_is_needed(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main("ppo", ["--help"])
+    usage = capsys.readouterr().out.splitlines()[0]
+    assert usage.startswith("usage: python -m agents.train_ppo [-h] [CONFIG]")
+
+
 def test_a_run_says_where_it_is_and_how_to_evaluate_it(tmp_path: Path, capsys: Any) -> None:
     assert main("ppo", sets([*TINY, *ROLLOUT, f"out={tmp_path}"])) == 0
     told = capsys.readouterr()
