@@ -26,13 +26,17 @@ class Settings:
 class Aggressive:
     """Takes at the full rate."""
 
+    env_id = "seq_gym/Execution-v0"
+    """The environment that it acts in; evaluate refuses any other."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
     def bind(self, env: Any, *, allow_mismatch: bool = False) -> None:
         """Check which environment this is."""
         del allow_mismatch
-        if env.action_space.shape != (2,):
+        is_execution = "remaining" in getattr(env, "own_names", ())
+        if not is_execution or env.action_space.shape != (2,):
             raise ConfigError("aggressive needs action='continuous' of seq_gym/Execution-v0.")
 
     def predict(

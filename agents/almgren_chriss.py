@@ -47,6 +47,9 @@ class Settings:
 class AlmgrenChriss:
     """The sinh schedule, with the volatility known at arrival."""
 
+    env_id = "seq_gym/Execution-v0"
+    """The environment that it acts in; evaluate refuses any other."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.max_rate, self.steps, self.interval_s = 1.0, 1, 0.1
@@ -56,7 +59,8 @@ class AlmgrenChriss:
     def bind(self, env: Any, *, allow_mismatch: bool = False) -> None:
         """Learn which environment this is, and where its columns are."""
         del allow_mismatch
-        if env.action_space.shape != (2,):
+        is_execution = "remaining" in getattr(env, "own_names", ())
+        if not is_execution or env.action_space.shape != (2,):
             raise ConfigError("almgren_chriss needs action='continuous' of seq_gym/Execution-v0.")
         self.max_rate = float(env.settings.setup.constants["max_rate"])
         self.steps = env.episode_steps

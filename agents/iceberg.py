@@ -31,6 +31,9 @@ class Settings:
 class Iceberg:
     """Rests a small order at the touch; takes when it is late."""
 
+    env_id = "seq_gym/Execution-v0"
+    """The environment that it acts in; evaluate refuses any other."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.max_rate = 1.0
@@ -39,7 +42,8 @@ class Iceberg:
     def bind(self, env: Any, *, allow_mismatch: bool = False) -> None:
         """Learn which environment this is, and where its columns are."""
         del allow_mismatch
-        if env.action_space.shape != (2,):
+        is_execution = "remaining" in getattr(env, "own_names", ())
+        if not is_execution or env.action_space.shape != (2,):
             raise ConfigError("iceberg needs action='continuous' of seq_gym/Execution-v0.")
         self.max_rate = float(env.settings.setup.constants["max_rate"])
         own = env.own_names

@@ -26,6 +26,9 @@ class Settings:
 class Twap:
     """One slice a decision: what is left over the decisions that are left."""
 
+    env_id = "seq_gym/Execution-v0"
+    """The environment that it acts in; evaluate refuses any other."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.max_rate = 1.0
@@ -33,7 +36,8 @@ class Twap:
     def bind(self, env: Any, *, allow_mismatch: bool = False) -> None:
         """Learn which environment this is."""
         del allow_mismatch
-        if env.action_space.shape != (2,):
+        is_execution = "remaining" in getattr(env, "own_names", ())
+        if not is_execution or env.action_space.shape != (2,):
             raise ConfigError("twap needs action='continuous' of seq_gym/Execution-v0.")
         self.max_rate = float(env.settings.setup.constants["max_rate"])
 

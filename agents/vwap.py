@@ -33,6 +33,9 @@ class Settings:
 class Vwap:
     """Follows the rate of prints, as far as it is known."""
 
+    env_id = "seq_gym/Execution-v0"
+    """The environment that it acts in; evaluate refuses any other."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.max_rate, self.steps = 1.0, 1
@@ -42,7 +45,9 @@ class Vwap:
         """Learn which environment this is, and where its columns are."""
         del allow_mismatch
         name = self.settings.feature
-        if env.action_space.shape != (2,) or name not in env.feature_names:
+        is_execution = "remaining" in getattr(env, "own_names", ())
+        fits = is_execution and env.action_space.shape == (2,)
+        if not fits or name not in env.feature_names:
             raise ConfigError(
                 f"vwap needs action='continuous' of seq_gym/Execution-v0 and the feature {name!r}."
             )

@@ -83,7 +83,8 @@ def config_from_mapping(
     """Build a frozen dataclass from plain values, strictly.
 
     Strict means that text is no number and 1.5 is no integer. Lists become tuples, one value stands
-    for a list of one, dates become ISO text, and "none" is None where a field is optional.
+    for a list of one, dates become ISO text, and "none" is None where a field is optional, or in an
+    open table.
 
     Args:
         kind: The dataclass.
@@ -313,10 +314,21 @@ def _shape(hint: Any, value: Any) -> Any:
     section = _section(hint)
     if section is not None and isinstance(value, Mapping):
         return _shaped(section, value)
+    if _is_open(hint):
+        return _opened(value)
     holds_many = any(typing.get_origin(option) is tuple for option in options)
     if holds_many and value is not None and not isinstance(value, list | tuple):
         return [value]
     return value
+
+
+def _opened(value: Any) -> Any:
+    """Return a value of an open table as it was before it was written: TOML has no None."""
+    if isinstance(value, Mapping):
+        return {key: _opened(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_opened(each) for each in value]
+    return None if isinstance(value, str) and value == _NONE else value
 
 
 def _validated(kind: type[Config], data: Mapping[str, Any], source: str) -> Config:

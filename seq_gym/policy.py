@@ -7,12 +7,13 @@ A Policy has the signature of Stable-Baselines3's `predict`, so that scripted po
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq_gym.errors import ConfigError
+from seq_gym.errors import ConfigError, UnknownName
 
 __all__ = [
     "Policy",
@@ -37,6 +38,9 @@ STRATEGY_CALLBACKS = (
     "on_shutdown",
 )
 """The callbacks that a session calls where the strategy has them."""
+
+_MISSPELT: Final = 0.85
+"""So alike (difflib's ratio) are a callback and a name that was meant to be it."""
 
 _CALLED_ON: Final = {
     "candles": ("on_candle",),
@@ -131,10 +135,11 @@ def callbacks_of(strategy: Any) -> dict[str, Callable[..., None]]:
 
 
 def refuse_no_strategy(agent: object) -> None:
-    """Refuse what acts on no session.
+    """Refuse what acts on no session, or would by a callback whose name is misspelt.
 
     Raises:
         ConfigError: It has none of the callbacks, or it is a class and no object.
+        UnknownName: A method's name is nearly that of a callback, and would never be called.
     """
     if isinstance(agent, type):
         raise ConfigError(
@@ -146,10 +151,20 @@ def refuse_no_strategy(agent: object) -> None:
             f"A strategy must have at least one of {', '.join(STRATEGY_CALLBACKS)}; was "
             f"{type(agent).__name__}."
         )
+    for name in dir(agent):
+        if not name.startswith("on_") or name in STRATEGY_CALLBACKS:
+            continue
+        if get_close_matches(name, STRATEGY_CALLBACKS, n=1, cutoff=_MISSPELT):
+            raise UnknownName("callback", name, STRATEGY_CALLBACKS, f"of {type(agent).__name__}")
 
 
 def refuse_deaf(
-    strategy: Any, market: Literal["candles", "books"], where: str = "", fix: str = ""
+    strategy: Any,
+    market: Literal["candles", "books"],
+    where: str = "",
+    fix: str = "",
+    *,
+    agent: str = "",
 ) -> None:
     """Refuse a strategy that a session of one kind would never call.
 
@@ -158,6 +173,7 @@ def refuse_deaf(
         market: What the session replays.
         where: What is said to be that, such as "env 'MarketMaking-v0'"; "": this session.
         fix: What else to do.
+        agent: What the run calls it; "": it goes by its own name.
 
     Raises:
         ConfigError: It has callbacks of the other kind alone.
@@ -168,11 +184,12 @@ def refuse_deaf(
     if not deaf or any(name in own for name in _CALLED_ON[market]):
         return
     kind = strategy if isinstance(strategy, type) else type(strategy)
-    name = getattr(strategy, "name", kind.__name__)
+    own_name = f"Strategy {getattr(strategy, 'name', kind.__name__)!r}"
+    who = f"Agent {agent!r}" if agent else own_name
     words = {"candles": "candles", "books": "order books"}
     needed = " or ".join(_CALLED_ON[market][:2])
     raise ConfigError(
-        f"Strategy {name!r} trades {words[other]} ({', '.join(deaf)}); {where or 'this session'} "
+        f"{who} trades {words[other]} ({', '.join(deaf)}); {where or 'this session'} "
         f"is of {words[market]}, and would never call it. Likely fix: a strategy with {needed}"
         f"{fix}."
     )

@@ -34,7 +34,7 @@ NS_PER_DAY: Final = 24 * NS_PER_HOUR
 NS_PER_YEAR: Final = 365 * NS_PER_DAY
 
 TimeLike: TypeAlias = str | int | float | dt.date | np.datetime64 | np.integer
-IntervalLike: TypeAlias = str | int | dt.timedelta | np.integer
+IntervalLike: TypeAlias = str | int | dt.timedelta | np.timedelta64 | np.integer
 
 _UNITS: Final = {
     "d": NS_PER_DAY,
@@ -122,6 +122,9 @@ def parse_interval(value: IntervalLike) -> int:
     """
     if isinstance(value, dt.timedelta):
         ns = value // dt.timedelta(microseconds=1) * 1_000
+    elif isinstance(value, np.timedelta64):  # numpy counts it among the integers
+        has_length = np.datetime_data(value.dtype)[0] not in ("Y", "M", "generic")
+        ns = int(value.astype("timedelta64[ns]").astype(np.int64)) if has_length else 0
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
         ns = int(value)
     else:

@@ -12,7 +12,7 @@ from seq_gym.runs.manifest import PHYSICS_VERSION, describe_candles
 from seq_gym.sandbox.book.results import book_config
 from seq_gym.sandbox.book.session import BookSession
 from seq_gym.sandbox.results import physics_of
-from seq_gym.times import format_time
+from seq_gym.times import NS_PER_S, format_time
 
 __all__ = ["data_document", "fill_document", "physics_document", "summary_document"]
 
@@ -63,6 +63,9 @@ def summary_document(run: Backtest) -> dict[str, Any]:
         "by_symbol": [asdict(each) for each in results.by_pair],
         "orders": dict(sorted(Counter(each.status for each in run.session.orders()).items())),
     }
+    if isinstance(run.session, BookSession):
+        document["num_gaps"] = run.session.num_gaps
+        document["stale_s"] = run.session.stale_ns / NS_PER_S
     if run.tca is not None:
         document["tca"] = run.tca.summary()
     return document

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from seq_gym.backtest.document import data_document, physics_document, summary_document
 from seq_gym.backtest.run import Backtest
@@ -14,13 +13,12 @@ from seq_gym.runs.folder import move, new_scratch, write_json
 from seq_gym.runs.manifest import folder_name, record_of, utc_now
 from seq_gym.runs.tables import record_table, times_column, write_table
 from seq_gym.sandbox.book.records import BookFill, BookOrder
-from seq_gym.sandbox.book.tca import MARK_OUTS_S, TcaReport
+from seq_gym.sandbox.book.tca import FILL_FIGURES, ORDER_FIGURES, TcaReport
 from seq_gym.sandbox.records import Fill, Order
 
 __all__ = ["write_run_folder"]
 
 _CHANGES_NO_NUMBER = ("out", "output", "no_save")
-_COSTS = ("shortfall_bps", "spread_cost_bps", "impact_bps", "fee_bps")
 
 
 def write_run_folder(run: Backtest, command: Sequence[str]) -> Path:
@@ -68,9 +66,12 @@ def _write_tables(folder: Path, run: Backtest) -> None:
     import pyarrow as pa
 
     fill_kind, order_kind = (BookFill, BookOrder) if run.is_book else (Fill, Order)
-    costs = {} if run.tca is None else _cost_columns(run.tca)
-    write_table(folder / "fills.parquet", record_table(fill_kind, run.session.fills(), costs))
-    write_table(folder / "orders.parquet", record_table(order_kind, run.session.orders()))
+    fills, orders = run.session.fills(), run.session.orders()
+    tca = run.tca
+    paid = {} if tca is None else _fill_columns(tca)
+    cost = {} if tca is None else _order_columns(tca, [order.order_id for order in orders])
+    write_table(folder / "fills.parquet", record_table(fill_kind, fills, paid))
+    write_table(folder / "orders.parquet", record_table(order_kind, orders, cost))
     equity = pa.table(
         {
             "time": times_column(run.equity_times),
@@ -80,10 +81,14 @@ def _write_tables(folder: Path, run: Backtest) -> None:
     write_table(folder / "equity.parquet", equity)
 
 
-def _cost_columns(tca: TcaReport) -> Mapping[str, list[Any]]:
+def _fill_columns(tca: TcaReport) -> Mapping[str, list[float | None]]:
     """Return what each fill cost, a list for each figure."""
-    columns = {name: [getattr(each, name) for each in tca.fills] for name in _COSTS}
-    for horizon in MARK_OUTS_S:
-        values = [each.mark_outs_bps[horizon] for each in tca.fills]
-        columns[f"mark_out_{horizon}s_bps"] = values
-    return columns
+    rows = [each.figures() for each in tca.fills]
+    return {name: [row[name] for row in rows] for name in FILL_FIGURES}
+
+
+def _order_columns(tca: TcaReport, order_ids: Sequence[str]) -> Mapping[str, list[float | None]]:
+    """Return what each order cost, a list for each figure; None of one that was never sent."""
+    rows = {each.order.order_id: each.figures() for each in tca.orders}
+    none: dict[str, float | None] = dict.fromkeys(ORDER_FIGURES)
+    return {name: [rows.get(each, none)[name] for each in order_ids] for name in ORDER_FIGURES}

@@ -16,7 +16,7 @@ from seq_gym.backtest.settings import BacktestOptions, book_physics, candle_phys
 from seq_gym.backtest.watch import Tell, Watched
 from seq_gym.errors import ConfigError, SeqGymError
 from seq_gym.policy import refuse_deaf
-from seq_gym.runs.agents import AgentSpec, blame, kind_of, load_agent, short_name
+from seq_gym.runs.agents import AgentSpec, blame, env_of, kind_of, load_agent, short_name
 from seq_gym.runs.environment import sandbox_arguments
 from seq_gym.runs.maker import FixedSpreadMaker
 from seq_gym.runs.trend import Trend
@@ -55,7 +55,7 @@ class Backtest:
 
     @cached_property
     def tca(self) -> TcaReport | None:
-        """What each fill has cost, likewise; None on candles."""
+        """What each fill and order has cost, likewise; None on candles."""
         return self.session.tca() if isinstance(self.session, BookSession) else None
 
     @property
@@ -155,7 +155,8 @@ def _strategy(source: str, live: Any = None) -> tuple[str, Any]:
         AgentSpec(name=name, source=source, kind="strategy", live=live), BUILT_IN
     ).agent
     if kind_of(agent, name) == "policy":
-        raise _no_strategy(name, source)
+        env = env_of(agent)
+        raise _no_strategy(name, source if env is None else f"{source} --env {env}")
     return name, agent
 
 
@@ -168,15 +169,12 @@ def _no_strategy(name: str, source: str) -> ConfigError:
 
 def _refuse_deaf(name: str, strategy: Any, replay: Replay) -> None:
     """Refuse a strategy that would never be called on this kind of data."""
-    try:
-        if replay.books is not None:
-            elsewhere = "; or python -m seq_gym.evaluate, on candles"
-            refuse_deaf(strategy, "books", "this replay", elsewhere)
-        else:
-            found = f"what there is of {', '.join(replay.symbols)}"
-            refuse_deaf(strategy, "candles", found, "; or import recordings of the book")
-    except ConfigError as error:
-        raise ConfigError(f"Agent {name!r}: {error}") from None
+    if replay.books is not None:
+        elsewhere = "; or python -m seq_gym.evaluate, on candles"
+        refuse_deaf(strategy, "books", "this replay", elsewhere, agent=name)
+    else:
+        found = f"what there is of {', '.join(replay.symbols)}"
+        refuse_deaf(strategy, "candles", found, "; or import recordings of the book", agent=name)
 
 
 def _session(

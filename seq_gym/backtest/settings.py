@@ -109,6 +109,12 @@ class BacktestOptions:
         if not 0 <= self.scan_buffer_secs <= 10**9:
             raise ConfigError(f"scan_buffer_secs must be at least 0; was {self.scan_buffer_secs}.")
         check_steps(tick=self.tick, lot=self.lot)
+        if self.latency_model == "recorded":
+            raise ConfigError(
+                "latency_model recorded cannot be used on the command line: its times are an "
+                "array, BookSession.create(recorded_latency=...) of Python. Likely fix: "
+                "--latency-model none, constant, log-normal or per-venue."
+            )
         _ = self.funding_files
         self._check_window()
         for assignment in self.set:

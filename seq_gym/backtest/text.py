@@ -10,14 +10,15 @@ from seq_gym.backtest.run import Backtest
 from seq_gym.console import TextTable, render
 from seq_gym.runs.book_market import describe_books
 from seq_gym.sandbox.book.params import BookParams
+from seq_gym.sandbox.book.session import BookSession
 from seq_gym.sandbox.params import SandboxParams
-from seq_gym.times import format_time
+from seq_gym.times import NS_PER_S, format_time
 
 __all__ = ["FillLines", "describe_run", "describe_summary"]
 
 NOTHING = "-"
 _TIME_WIDTH = 30
-_TCA = {
+_FILL_COSTS = {
     "shortfall_bps": ("shortfall, bps", 1.0),
     "impact_bps": ("impact, bps", 1.0),
     "spread_cost_bps": ("spread cost, bps", 1.0),
@@ -25,11 +26,16 @@ _TCA = {
     "mark_out_1s_bps": ("mark-out 1 s, bps", 1.0),
     "mark_out_10s_bps": ("mark-out 10 s, bps", 1.0),
     "mark_out_60s_bps": ("mark-out 60 s, bps", 1.0),
+}
+"""Figure of the report, its words and its scale."""
+_ORDER_COSTS = {
+    "order_implementation_shortfall_bps": ("whole order, bps", 1.0),
+    "order_opportunity_bps": ("unfilled part, bps", 1.0),
+    **{f"order_{name}": told for name, told in _FILL_COSTS.items()},
     "entry_latency_ns": ("entry latency, ms", 1e-6),
     "round_trip_ns": ("round trip, ms", 1e-6),
     "time_to_fill_ns": ("time to fill, ms", 1e-6),
 }
-"""Figure of the report, its words and its scale."""
 
 
 def describe_run(run: Backtest) -> str:
@@ -45,9 +51,7 @@ def describe_run(run: Backtest) -> str:
 def describe_summary(run: Backtest) -> str:
     """Say what a run came to: profit and loss, statistics, costs of execution."""
     tables = [_pnl(run), _symbols(run), _statistics(run)]
-    tca = run.tca
-    if tca is not None and tca.fills:
-        tables.append(_tca(tca.summary()))
+    tables += [] if run.tca is None else _costs(run.tca.summary())
     parts = [render(table) for table in tables]
     if run.is_partial:
         parts.append(f"PARTIAL: it was stopped at {run.session.virtual_time}.")
@@ -232,24 +236,39 @@ def _statistics(run: Backtest) -> TextTable:
         ("profit factor", _figure(metrics.trades.profit_factor)),
         ("best closing fill", _figure(metrics.trades.best_trade)),
         ("worst closing fill", _figure(metrics.trades.worst_trade)),
+        *_staleness(run.session),
         ("orders", str(len(orders))),
         *((f"orders {status}", str(count)) for status, count in counts.items() if count),
     ]
     return TextTable("Statistics", ("", "value"), rows)
 
 
-def _tca(summary: Mapping[str, Mapping[str, float]]) -> TextTable:
-    header = ("figure", "fills", "mean", "p50", "p75", "p95", "p99")
-    rows = []
-    for name, (words, scale) in _TCA.items():
-        spread = summary.get(name)
-        if spread is not None:
-            values = [spread[column] * scale + 0.0 for column in header[2:]]
-            cells = [f"{round(value, 3) + 0.0:.3f}" for value in values]
-            rows.append((words, f"{spread['count']:.0f}", *cells))
-    return TextTable(
-        "Execution costs, positive is worse (mark-outs: positive is better)", header, rows
-    )
+def _costs(summary: Mapping[str, Mapping[str, float]]) -> list[TextTable]:
+    """Return a table of what fills cost and one of what orders did, where there are any."""
+    rule = "positive is worse (mark-outs: positive is better)"
+    tables = []
+    for each, figures in (("fill", _FILL_COSTS), ("order", _ORDER_COSTS)):
+        header = ("figure", f"{each}s", "mean", "p50", "p75", "p95", "p99")
+        rows = []
+        for name, (words, scale) in figures.items():
+            spread = summary.get(name)
+            if spread is not None:
+                values = [spread[column] * scale + 0.0 for column in header[2:]]
+                cells = [f"{round(value, 3) + 0.0:.3f}" for value in values]
+                rows.append((words, f"{spread['count']:.0f}", *cells))
+        if rows:
+            tables.append(TextTable(f"Execution costs by {each}, {rule}", header, rows))
+    return tables
+
+
+def _staleness(session: Any) -> list[tuple[str, str]]:
+    """Say how often and how long books were unknown, where they were (B10)."""
+    if not isinstance(session, BookSession) or not session.num_gaps:
+        return []
+    return [
+        ("gaps in the book", str(session.num_gaps)),
+        ("book stale, s", f"{session.stale_ns / NS_PER_S:,.3f}"),
+    ]
 
 
 def _money(value: float) -> str:

@@ -16,7 +16,7 @@ import json
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -128,7 +128,7 @@ def build_features(
 
 def _resolve(features: FeatureLike | Sequence[FeatureLike]) -> list[FeatureSpec | Feature]:
     given: Any = [features] if isinstance(features, str | Feature | Mapping) else features
-    if not isinstance(given, Sequence):
+    if not isinstance(given, Iterable):
         raise ConfigError(
             f"features must be a set, a name, a Feature or a list of these; was {features!r}. "
             "Likely fix: 'default'."

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from seq_gym.engine.layout import Table
-from seq_gym.envs.numbers import check_whole, is_whole, read_options
+from seq_gym.envs.numbers import check_whole, read_options
 from seq_gym.envs.rewards import Reward
 from seq_gym.envs.rows import EnvRows, Snapshot, checked_seed
 from seq_gym.envs.settings import AUTORESET
@@ -191,8 +191,9 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             if self._is_open:
                 return [-1] * self.num_envs
             seed = int(self.np_random.integers(2**31))
-        if is_whole(seed) or not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
-            first = checked_seed(seed, self.num_envs)
+        if np.ndim(seed) == 0 or not isinstance(seed, (Sequence, np.ndarray)):
+            given: Any = seed[()] if isinstance(seed, np.ndarray) else seed
+            first = checked_seed(given, self.num_envs)
             return [first + e for e in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ConfigError(f"seed must have {self.num_envs} entries; was {len(seed)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from seq_gym.evaluate.baselines import ROSTER
 from seq_gym.evaluate.ground import Roster
 from seq_gym.policy import refuse_deaf
 from seq_gym.runs import agents as loading
-from seq_gym.runs.agents import AgentSpec, LoadedAgent, blame, kind_of, short_name
+from seq_gym.runs.agents import AgentSpec, LoadedAgent, blame, env_of, kind_of, short_name
+from seq_gym.runs.environment import NAMESPACE
 
 __all__ = [
     "AgentSpec",
@@ -20,6 +21,7 @@ __all__ = [
     "choose_agents",
     "load_agent",
     "record_of_run",
+    "refuse_other_env",
     "settings_of_run",
 ]
 
@@ -35,7 +37,8 @@ def choose_agents(
 ) -> list[AgentSpec]:
     """Return the agents of a run: those named, the live ones, then the baselines.
 
-    Without any, the default of the roster is the one beside the baselines.
+    Without any, the default of the roster is the one beside the baselines. A baseline whose name
+    one of them has is called "baseline-" and that name.
 
     Args:
         specs: What was named.
@@ -71,11 +74,11 @@ def choose_agents(
     for name, agent in live.items():
         spec = AgentSpec(name=name, source="live", kind="strategy", live=agent)
         _append(chosen, spec, agent, roster)
-    beside = (
-        AgentSpec(name=name, source=name, kind=kind, baseline=True)
-        for name, kind in roster.baselines.items()
-    )
-    return [*chosen, *beside]
+    for name, kind in roster.baselines.items():
+        own = [each.name for each in chosen]
+        shown = _unique(f"baseline-{name}" if name in own else name, own)
+        chosen.append(AgentSpec(name=shown, source=name, kind=kind, baseline=True))
+    return chosen
 
 
 def load_agent(spec: AgentSpec, seed: int, roster: Roster = ROSTER) -> LoadedAgent:
@@ -110,21 +113,38 @@ def record_of_run(source: str) -> dict[str, Any]:
     return loading.record_of_run(source, ROSTER.names)
 
 
+def refuse_other_env(agent: Any, name: str, env: str) -> None:
+    """Refuse a policy that says it acts in another environment than that of the run, `env_id`.
+
+    Args:
+        agent: The policy.
+        name: What the run calls it.
+        env: Id of the environment of the run.
+
+    Raises:
+        ConfigError: It does.
+    """
+    wanted = env_of(agent)
+    if wanted is not None and wanted != env.removeprefix(NAMESPACE):
+        raise ConfigError(
+            f"Agent {name!r} must act in {wanted}; the policies of this run act in "
+            f"{env.removeprefix(NAMESPACE)}. Likely fix: --env {wanted}."
+        )
+
+
 def _append(chosen: list[AgentSpec], spec: AgentSpec, agent: Any, roster: Roster) -> None:
     """Append an agent under a name of its own, now that its kind is known."""
-    taken = {each.name for each in chosen} | set(roster.baselines)
-    unique, count = spec.name, 2
-    while unique in taken:
-        unique, count = f"{spec.name}-{count}", count + 1
+    unique = _unique(spec.name, [each.name for each in chosen])
     kind = kind_of(agent, spec.name)
     if kind == "strategy":
-        _refuse_deaf(spec.name, agent, roster)
+        fix = "; or an --env and --data of its kind"
+        refuse_deaf(agent, roster.market, roster.where, fix, agent=spec.name)
     chosen.append(replace(spec, name=unique, kind=kind))
 
 
-def _refuse_deaf(name: str, agent: Any, roster: Roster) -> None:
-    """Refuse a strategy that trades what the run has not."""
-    try:
-        refuse_deaf(agent, roster.market, roster.where, "; or an --env and --data of its kind")
-    except ConfigError as error:
-        raise ConfigError(f"Agent {name!r}: {error}") from None
+def _unique(name: str, taken: Collection[str]) -> str:
+    """Return a name, numbered where it is taken."""
+    unique, count = name, 2
+    while unique in taken:
+        unique, count = f"{name}-{count}", count + 1
+    return unique

@@ -25,12 +25,13 @@ from seq_gym.evaluate.figures import BOOK_FIGURES, EXECUTION_FIGURES, book_colum
 from seq_gym.evaluate.ground import Column, Compared, Roster
 from seq_gym.evaluate.pacing import PacedSession
 from seq_gym.evaluate.settings import EvaluateBookConfig
+from seq_gym.evaluate.staleness import WindowStaleness, staleness_notes, window_staleness
 from seq_gym.evaluate.terms import book_terms, describe_funding
 from seq_gym.evaluate.wording import describe_book_physics
 from seq_gym.market import FundingRates, Window
 from seq_gym.market.book.events import BookData
 from seq_gym.metrics import episode_metrics
-from seq_gym.runs.book_market import decision_arguments, describe_books
+from seq_gym.runs.book_market import describe_books
 from seq_gym.runs.environment import sandbox_arguments
 from seq_gym.sandbox.book.session import BookSession
 from seq_gym.times import NS_PER_S, format_time
@@ -152,7 +153,7 @@ class BookGround:
         arguments: dict[str, Any] = {
             "data": self.books,
             "funding": self.rates,
-            **decision_arguments(config),
+            **config.decision_arguments,
             **config.env_settings,
             **sandbox_arguments(config.sandbox),
         }
@@ -240,6 +241,7 @@ class BookGround:
         every = config.decide_every_events
         decided = config.decide_every if every is None else f"{every} events"
         rows = sum(each.num_events for each in books.books)
+        side = config.env_settings.get("side", "buy") if self.is_execution else None
         return [
             ("data", self.source),
             (
@@ -254,12 +256,20 @@ class BookGround:
                 f"{format_time(self.span(windows[-1])[1])}; a decision every {decided}; equity "
                 f"measured every {self.stride * self.decision_s:g} s; seed {config.seed}",
             ),
-            ("sandbox", describe_book_physics(config.sandbox, self.terms)),
+            ("sandbox", describe_book_physics(config.sandbox, self.terms, parent_side=side)),
             (
                 "policies",
                 f"act in {self.env}; strategies act on a BookSession under the same sandbox",
             ),
         ]
+
+    def notes(self) -> list[str]:
+        """Return a sentence where windows have a book that was unknown for a while (B10)."""
+        return staleness_notes(self._stale(), self.config.sandbox)
+
+    def _stale(self) -> list[WindowStaleness]:
+        spans = [self.span(each) for each in self.windows]
+        return window_staleness(self.books, self.config.sandbox, spans)
 
     def document(self) -> dict[str, Any]:
         """Return data, physics and windows as plain values."""
@@ -277,8 +287,11 @@ class BookGround:
                     "start": format_time(self.span(window)[0]),
                     "end": format_time(self.span(window)[1]),
                     "decisions": window.num_steps,
+                    **stale.as_row(),
                 }
-                for number, window in enumerate(self.windows)
+                for number, (window, stale) in enumerate(
+                    zip(self.windows, self._stale(), strict=True)
+                )
             ],
         }
 

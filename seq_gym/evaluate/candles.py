@@ -236,6 +236,10 @@ class CandleGround:
             ("policies", f"act in {self.env}; strategies act on a session under the same sandbox"),
         ]
 
+    def notes(self) -> list[str]:
+        """Return nothing: candles have no state that may be unknown."""
+        return []
+
     def document(self) -> dict[str, Any]:
         """Return data, physics and windows as plain values."""
         spans = [(self.span(window), window) for window in self.windows]

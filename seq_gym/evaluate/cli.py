@@ -48,7 +48,8 @@ random). Without --agent the built-in "trend" does ("maker" on books); without -
 made up from the seed. Every run writes a folder under --out.
 
 A run is on order books where --env is one over books, or --data is a recording of books. Account,
-balance and fees are then those that the environment has by itself, unless --set says others.
+balance and fees are then those that the environment of --env has by itself, and without --env those
+of a margin account of 100,000, unless --set says others.
 
 Examples:
   python -m seq_gym.evaluate
@@ -67,7 +68,7 @@ _METAVARS = {
     "data": "[FILE ...]",
     "end": "TIME",
     "env": "ID",
-    "funding": "[SYMBOL=FILE ...]",
+    "funding": "[SYMBOL[@VENUE]=FILE ...]",
     "interval": "INTERVAL",
     "lot": "STEP",
     "mark": "[SYMBOL=FILE ...]",
@@ -79,6 +80,7 @@ _METAVARS = {
     "tz": "ZONE",
     "vecnormalize": "FILE",
     "venues": "[VENUE ...]",
+    "warm_up": "CANDLES|TIME",
     "decide_every": "TIME",
 }
 _INSTEAD = {
@@ -133,9 +135,9 @@ def read_command_line(arguments: Sequence[str]) -> AnyConfig:
     schema = _schema()
     refuse_unknown_options(arguments, [each.name for each in fields(schema)], PROGRAM)
     options = parse(schema, arguments, PROGRAM, DESCRIPTION)
-    chosen = [*_chosen(options), *options.set]
     kind, base = _start(options)
     _refuse_others(kind, options)
+    chosen = [*_chosen(options, kind), *options.set]
     is_book = kind is EvaluateBookConfig
     keys = {"env_settings": known_book_settings() if is_book else known_env_settings()}
     if options.config is not None:
@@ -229,11 +231,17 @@ def _schema() -> type:
         hint = typing.get_type_hints(kind)[name]
         default = next(each for each in fields(kind) if each.name == name).default
         ends = "" if default in (None, (), False) else f" (default: {default})"
-        text, shown = field_docs(kind)[name] + ends, _METAVARS.get(name)
+        text, shown = _told(name, kind) + ends, _METAVARS.get(name)
         made.append(option(name, hint, text, shown, repeated=name in _REPEATED))
     made.append(option("config", str, _CONFIG_DOC, "FILE"))
     made.append(option("set", tuple[str, ...], _SET_DOC, "KEY=VALUE", repeated=True))
     return options_class(made)
+
+
+def _told(name: str, kind: type[AnyConfig]) -> str:
+    """Return the sentence of a field; with that of books, where they say something else."""
+    own, of_books = field_docs(kind)[name], field_docs(EvaluateBookConfig).get(name, "")
+    return own if of_books in ("", own) else f"{own} On order books: {of_books}"
 
 
 def _options() -> dict[str, type[AnyConfig]]:
@@ -243,16 +251,16 @@ def _options() -> dict[str, type[AnyConfig]]:
     return {name: kind for name, kind in found.items() if name not in _SECTIONS}
 
 
-def _chosen(options: Any) -> list[str]:
-    """Return the options that were given, as overrides."""
-    chosen = []
-    for each, kind in _options().items():
+def _chosen(options: Any, kind: type[AnyConfig]) -> list[str]:
+    """Return the options that were given, as overrides of the config of a run."""
+    chosen, hints = [], typing.get_type_hints(kind)
+    for each in (name for name in _options() if name in hints):
         value = getattr(options, each, None)
         if value is None or value is False or (each in _REPEATED and not value):
             continue
         name = "sandbox.starting_balance" if each == "capital" else each
         # What is text stays text, even "42"; JSON is TOML for texts and lists of them.
-        hint = typing.get_type_hints(kind)[each]
+        hint = hints[each]
         value = "true" if value is True else value
         is_text = isinstance(value, tuple) or str in (hint, *typing.get_args(hint))
         chosen.append(f"{name}={json.dumps(value) if is_text else value}")

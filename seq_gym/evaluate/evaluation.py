@@ -97,7 +97,7 @@ class EvaluationResult:
     def notes(self) -> list[str]:
         """Return the sentences below the tables."""
         seen = notes_on_seen(self.specs, self.ground)
-        return [*notes(self.summary, self.is_partial), *seen]
+        return [*notes(self.summary, self.is_partial), *self.ground.notes(), *seen]
 
     def text(self) -> str:
         """Return what the command prints."""

@@ -172,6 +172,10 @@ class Ground(Protocol):
         """Return what all agents share, as pairs of a word and a sentence."""
         ...
 
+    def notes(self) -> list[str]:
+        """Return sentences on its data and windows that the user should read."""
+        ...
+
     def document(self) -> dict[str, Any]:
         """Return data, physics and windows as plain values, for metrics.json."""
         ...

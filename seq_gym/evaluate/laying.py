@@ -7,7 +7,7 @@ from typing import Any
 
 from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import baselines, book_baselines
-from seq_gym.evaluate.agents import AgentSpec, load_agent
+from seq_gym.evaluate.agents import AgentSpec, load_agent, refuse_other_env
 from seq_gym.evaluate.book_windows import choose_book_windows
 from seq_gym.evaluate.books import BookGround
 from seq_gym.evaluate.candles import CandleGround, make_env
@@ -211,4 +211,5 @@ def _bind_all(
     for spec in specs:
         if spec.kind == "policy":
             agent = load_agent(spec, config.seed, roster_of(config)).agent
+            refuse_other_env(agent, spec.name, env.spec.id)
             bind(agent, env, allow_mismatch=config.allow_mismatch)

@@ -52,9 +52,9 @@ def draw(specs: Sequence[AgentSpec], episodes: Sequence[Episode], ground: Ground
     axes: Any = figure.subplots(4, 1, height_ratios=(3, 2, 3, 2))
     canvas: Any = FigureCanvasAgg(figure)
     _draw_equity(axes[0], specs, shown, len({each.index for each in episodes}))
-    _draw_drawdown(axes[1], specs, shown)
+    _draw_drawdown(axes[1], specs, shown, ground.return_unit)
     _draw_fills(axes[2], specs, shown[0], ground)
-    _draw_returns(axes[3], specs, episodes)
+    _draw_returns(axes[3], specs, episodes, ground.return_unit)
     # One time axis for the three panels of the episode.
     clock: Any = dates
     locator = clock.AutoDateLocator()
@@ -82,13 +82,16 @@ def _draw_equity(axis: Any, specs: Sequence[AgentSpec], shown: list[Episode], co
     axis.legend(loc="best", fontsize="small", ncols=3)
 
 
-def _draw_drawdown(axis: Any, specs: Sequence[AgentSpec], shown: list[Episode]) -> None:
+def _draw_drawdown(
+    axis: Any, specs: Sequence[AgentSpec], shown: list[Episode], unit: tuple[str, float]
+) -> None:
+    word, scale = unit
     for each in shown:
-        depth = -100.0 * drawdown_series(each.equity)
+        depth = -scale * drawdown_series(each.equity)
         points = _thin(depth)
         axis.plot(_dates(each.times[points]), depth[points], **_style(specs[each.agent]))
     axis.set_title("Drawdown")
-    axis.set_ylabel("below the peak, %")
+    axis.set_ylabel(f"below the peak, {word}")
 
 
 def _draw_fills(axis: Any, specs: Sequence[AgentSpec], episode: Episode, ground: Ground) -> None:
@@ -115,10 +118,13 @@ def _draw_fills(axis: Any, specs: Sequence[AgentSpec], episode: Episode, ground:
     axis.ticklabel_format(axis="y", style="plain", useOffset=False)
 
 
-def _draw_returns(axis: Any, specs: Sequence[AgentSpec], episodes: Sequence[Episode]) -> None:
+def _draw_returns(
+    axis: Any, specs: Sequence[AgentSpec], episodes: Sequence[Episode], unit: tuple[str, float]
+) -> None:
+    word, scale = unit
     agents = sorted({each.agent for each in episodes})
     for row, agent in enumerate(agents):
-        own = [100.0 * e.metrics.total_return_frac for e in episodes if e.agent == agent]
+        own = [scale * e.metrics.total_return_frac for e in episodes if e.agent == agent]
         style = {"color": "0.5"} if specs[agent].baseline else {}
         axis.scatter(own, [row] * len(own), s=16, alpha=0.7, **style)
         axis.scatter([float(np.mean(own))], [row], marker="|", s=200, color="black")
@@ -126,7 +132,7 @@ def _draw_returns(axis: Any, specs: Sequence[AgentSpec], episodes: Sequence[Epis
     axis.set_yticks(range(len(agents)), [specs[agent].name for agent in agents])
     axis.invert_yaxis()
     axis.set_title("Return of every episode, and the mean")
-    axis.set_xlabel("return, %")
+    axis.set_xlabel(f"return, {word}")
 
 
 def _style(spec: AgentSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
+import os
 import pickle
 import signal
 import tempfile
@@ -96,7 +97,7 @@ def _in_pool(job: Job, tasks: list[_Task]) -> _Outcomes:
         path = Path(folder) / "job.pickle"
         path.write_bytes(payload)
         try:
-            for task in itertools.islice(waiting, job.workers):
+            for task in itertools.islice(waiting, min(job.workers, _cores())):
                 pipe, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(str(path), theirs))
                 with _interrupts_held():
@@ -123,6 +124,13 @@ def _in_pool(job: Job, tasks: list[_Task]) -> _Outcomes:
                 pipe.close()
             for process in processes:
                 process.join()
+
+
+def _cores() -> int:
+    """Return the cores that this process may use: more processes than these only start up."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _pickled(job: Job) -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seq_gym.errors import ConfigError
-from seq_gym.runs.book_market import BookChoice, check_decisions
-from seq_gym.runs.environment import book_env_physics, is_book_env
+from seq_gym.runs.book_run import BookRun
+from seq_gym.runs.environment import book_env_physics
 from seq_gym.runs.market import MarketChoice
 from seq_gym.sandbox.book.params import BookParams
 from seq_gym.sandbox.params import SandboxParams
@@ -54,7 +53,7 @@ class RunChoice:
     """Starting cash of an episode, by default 100000, or what the book environment has; short for
     sandbox.starting_balance."""
     workers: int = 1
-    """Processes; the results are the same for any number."""
+    """Processes, at most one a core and one an episode; the results are the same for any number."""
     out: str = "runs"
     """Folder in which the run folder is made."""
     output: Literal["text", "json"] = "text"
@@ -156,63 +155,43 @@ class EvaluateConfig(RunChoice, MarketChoice):
             raise ConfigError(f"warm_up must be at least 0; was {self.warm_up}.")
 
 
-_UNSAID = BookParams()
-"""Stands for a sandbox of which nothing was said, until the environment is known."""
-
-
-def _book_physics(env: str | None) -> BookParams:
-    """Return the physics of a run on books of which nothing is said: its environment's own.
-
-    Where none is named, accounts are on margin, since makers and takers sell first as often as they
-    buy, and what is open is marked at the end: where a window ends is our choice.
-    """
-    if env is not None:
-        return book_env_physics(env)
-    return BookParams(
-        starting_balance=STARTING_BALANCE, account="margin", liquidate_on_complete=False
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateBookConfig(RunChoice, BookChoice):
+class EvaluateBookConfig(RunChoice, BookRun):
     """An evaluation on recorded order books; a step is a decision.
 
-    Without a sandbox the physics are those that the environment has by itself, as
-    `gymnasium.make(env)` has them; in a file, what its sandbox leaves unsaid.
+    What is not said of the sandbox is what the environment that `env` names has by itself, as
+    `gymnasium.make(env)` has it. Where `env` is left out, accounts are on margin with 100,000.
+
+    The sandbox is settled when a config is made, so `dataclasses.replace(config, env=...)` keeps
+    that of the environment before: for another environment make a new config.
 
     Raises:
         ConfigError: A value breaks its rule.
     """
 
-    decide_every: str = "100ms"
-    """Time between two decisions of a policy: 100ms, 1s, ...; strategies answer every event."""
-    decide_every_events: int | None = None
-    """Decide at every so many events instead."""
     warm_up: str | None = None
-    """Time before the first window that agents may read, such as 30s; by default 60s, a tenth of
+    """Time before the first window that agents may read, such as 90s; by default 60s, a tenth of
     short data, and at least what an observation needs."""
-    sandbox: BookParams = field(default_factory=lambda: _UNSAID)
-    """The physics of books: account, fills, queue_model, latency_model, fees, realism, limits; by
-    default those of the environment."""
 
-    @classmethod
-    def defaults_for(cls, data: Mapping[str, Any]) -> EvaluateBookConfig:
-        """Return the defaults of a run of which this much is said; what is no name is told later.
+    @property
+    def usual_physics(self) -> BookParams:
+        """The physics of a run of which nothing is said: those that its environment has.
 
-        Args:
-            data: Values by field.
+        Where none is named, accounts are on margin, since makers and takers sell first as often as
+        they buy, and what is open is marked at the end: where a window ends is our choice.
         """
-        env = data.get("env")
-        return cls(env=env if isinstance(env, str) and is_book_env(env) else None)
+        if self.env is not None:
+            return book_env_physics(self.env)
+        return BookParams(
+            starting_balance=STARTING_BALANCE, account="margin", liquidate_on_complete=False
+        )
 
     @property
     def usual_balance(self) -> float:
         """Starting cash where nobody says any: that of the environment."""
-        return _book_physics(self.env).starting_balance
+        return self.usual_physics.starting_balance
 
     def __post_init__(self) -> None:
-        BookChoice.__post_init__(self)
-        if self.sandbox is _UNSAID:
-            object.__setattr__(self, "sandbox", _book_physics(self.env))
+        BookRun.__post_init__(self)
         self._check()
-        check_decisions(self, "warm_up")
+        self._check_spans("warm_up")

@@ -52,7 +52,6 @@ _LATENCIES = ("entry", "cancel", "response", "feed")
 
 def describe_funding(params: BookParams, rates: Mapping[str, FundingRates]) -> str:
     """Say whether there are funding rates, where somebody would pay them."""
-    if rates:
-        return "; with funding rates"
-    # Only margin accounts pay it, so a spot run need not say that there is none.
-    return "; no funding rates" if params.account == "margin" else ""
+    if params.account != "margin":  # a spot account pays none, whether there are any or not
+        return ""
+    return "; with funding rates" if rates else "; no funding rates"

@@ -32,15 +32,19 @@ def describe_sandbox(params: SandboxParams) -> str:
     return "; ".join([*parts, f"open positions are {end} at the end"])
 
 
-def describe_book_physics(params: BookParams, terms: Sequence[Mapping[str, Any]]) -> str:
+def describe_book_physics(
+    params: BookParams, terms: Sequence[Mapping[str, Any]], *, parent_side: str | None = None
+) -> str:
     """Say under which physics every agent of a run on books trades.
 
     Args:
         params: What it was told.
         terms: What that comes to on each book (terms.py): an instrument may state its own fees.
+        parent_side: Side of the parent order that the environment puts into the account; None
+            where it does not.
     """
     parts = [
-        f"{params.account} account of {params.starting_balance:,.0f}",
+        f"{params.account} account of {params.starting_balance:,.0f}{_funded(params, parent_side)}",
         f"fills {params.fills}",
         f"queue model {params.queue_model}",
         f"latency {params.latency_model}",
@@ -54,6 +58,15 @@ def describe_book_physics(params: BookParams, terms: Sequence[Mapping[str, Any]]
         parts.append("risk limits on")
     end = "closed" if params.liquidate_on_complete else "marked, not sold,"
     return "; ".join([*parts, f"open positions are {end} at the end"])
+
+
+def _funded(params: BookParams, side: str | None) -> str:
+    """Say what an environment puts into the account beside the balance (envs/book/shortfall.py)."""
+    if side is None:
+        return ""
+    if side == "sell" and params.account == "spot":
+        return " plus, for policies, the quantity to sell"
+    return " plus, for policies, twice the worth of the parent order in cash"
 
 
 def _fees(terms: Sequence[Mapping[str, Any]]) -> str:

@@ -99,6 +99,15 @@ def test_every_executor_does_the_whole_parent(name: str, side: str, observation:
     assert np.all(np.diff(left) <= 1e-7)
 
 
+@pytest.mark.parametrize("env", ["CandleTrading-v0", "Portfolio-v0", "MarketMaking-v0"])
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_an_executor_says_where_it_acts_and_binds_nowhere_else(name: str, env: str) -> None:
+    assert _agent(name).env_id == "seq_gym/Execution-v0"
+    other = gymnasium.make(f"seq_gym/{env}").unwrapped
+    with pytest.raises(ConfigError, match="needs action='continuous' of seq_gym/Execution-v0"):
+        _agent(name).bind(other)
+
+
 def test_twap_is_on_its_line() -> None:
     left = _run(_agent("twap"), _env())
     line = 1.0 - np.arange(len(left)) / STEPS

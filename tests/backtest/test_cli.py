@@ -27,6 +27,7 @@ def test_the_help_tells_every_option_with_its_default(capsys):
     for default in ("100000.0", "42", "3600", "all", "text", "probabilistic", "per-venue"):
         assert f"(default: {default})" in text
     assert "a JSON object a line" in text
+    assert "[OPTIONS] [SYMBOL]" in text  # --symbols takes its place
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,11 @@ def test_the_help_tells_every_option_with_its_default(capsys):
         ),
         (["BTC-USD", "--start", "2024-13-01", "--end", DAY], "start: A time must be"),
         (["BTC-USD", "--start", DAY, "--end", "2024-08-07"], "end must not be before start"),
-        (["BTC-USD", "--start", "2024-08-01", "--end", "2024-08-02"], "must have rows from"),
+        (["BTC-USD", "--start", "2024-08-01", "--end", "2024-08-02"], "must have a recorded book"),
+        (
+            ["BTC-USD", *WINDOW, "--latency-model", "recorded"],
+            "latency_model recorded cannot be used on the command line",
+        ),
         (["BTC-USD", *WINDOW, "--out", "/dev/null/x"], "out must be a folder"),
         (["BTC-USD", *WINDOW, "--bundle", "bun_e4f2a1"], "--bundle must be left out: there are no"),
         (["BTC-USD", *WINDOW, "--bundle=x"], "Likely fix: --agent file.py."),
@@ -116,6 +121,12 @@ def test_a_policy_is_told_where_it_belongs(run, agents):
     assert told.code == 1
     assert "must have callbacks on a session; it has predict" in told.err
     assert "python -m seq_gym.evaluate --agent" in told.err
+    (agents / "executor.py").write_text(
+        "class Ours:\n    env_id = 'seq_gym/Execution-v0'\n"
+        "    def predict(self, observation, **kw):\n        return 0, None\n"
+    )
+    told = run("ETH-USD", *WINDOW, "--agent", agents / "executor.py")
+    assert told.err.endswith(f"--agent {agents / 'executor.py'} --env Execution-v0.\n")
     told = run("ETH-USD", *WINDOW, "--agent", agents / "model.zip")
     assert told.code == 1
     assert f"python -m seq_gym.evaluate --agent {agents / 'model.zip'} --algo ppo" in told.err
@@ -126,7 +137,7 @@ def test_an_agent_of_candles_is_refused_on_books(run, agents):
     for agent in (agents / "candle.py", "trend"):
         told = run("ETH-USD", *WINDOW, "--agent", agent)
         assert told.code == 1
-        assert "trades candles (on_candle); this replay is of order books" in told.err
+        assert "' trades candles (on_candle); this replay is of order books" in told.err
 
 
 STOPS = """

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from seq_gym.engine.book import codes
+from seq_gym.market.book.events import BookEvents
+from seq_gym.market.book.integrity import COLUMNS
+from seq_gym.market.book.synthetic import synthetic_book
 from seq_gym.market.store import Store
 from seq_gym.times import parse_time
 from tests.backtest.conftest import DAY, NOON, WINDOW
@@ -51,7 +57,60 @@ def test_s0_07_venues_limit_in_any_case_and_one_that_lacks_the_window_is_an_erro
     assert len(_lanes(run("BTC-USD", *JSON, "--venue", "ALL"))) == 2
     told = run("BTC-USD", *JSON, "--venue", "okx")
     assert told.code == 1
-    assert "The book of BTCUSD at okx must have rows from 2024-08-08" in told.err
+    assert "BTC-USD must have a recorded book from 2024-08-08" in told.err
+    assert "nearest first: BTCUSD@okx 2024-09-01" in told.err
+
+
+def test_a_venue_that_was_asked_for_by_name_and_has_nothing_is_told(run):
+    told = run("BTC-USD", *JSON, "--venue", "kraken,okx")
+    assert _lanes(told) == ["XBT/USD@kraken"]
+    assert told.summary["notes"] == ["Not recorded in the window: BTCUSD@okx."]
+    told = run("--symbols", "SOL-USD,BTC-USD", *JSON, "--venue", "kraken,coinbase")
+    assert told.summary["notes"] == ["Not recorded in the window: SOL-USD@kraken."]
+    plain = run("ETH-USD", *WINDOW, "--no-save", "--venue", "Coinbase,OKX")
+    assert "\nNot recorded in the window: ETH-USD@OKX.\n" in plain.out
+
+
+def test_a_venue_without_the_symbol_is_told_who_has_it(run, store):
+    told = run("SOL-USD", *JSON, "--venue", "kraken,okx")
+    assert told.code == 1
+    assert told.err == (
+        f"Error: kraken, okx must have SOL-USD; {store} has it at coinbase. Likely fix: "
+        "--venue coinbase.\n"
+    )
+    unknown = run("SOL-USDT-X", *JSON, "--venue", "kraken")
+    assert "Unknown symbol 'SOL-USDT-X'" in unknown.err
+
+
+def test_a_window_without_data_names_every_book_of_the_symbol_nearest_first(run):
+    told = run("BTC-USD", "--start", "2024-08-28", "--end", "2024-08-29", *JSON[4:])
+    assert told.code == 1
+    must, _, has = told.err.partition("nearest first: ")
+    assert must.startswith("Error: BTC-USD must have a recorded book from 2024-08-28T00:00:00Z")
+    places = [has.index(name) for name in ("BTCUSD@okx 2024-09-01", "BTC-USD@coinbase 2024-08-08")]
+    assert places == sorted(places)
+    assert "XBT/USD@kraken 2024-08-08" in has
+
+
+def test_b10_gaps_and_stale_time_are_in_the_summary(run, tmp_path):
+    book = synthetic_book(seconds=60.0, start=NOON, seed=1)
+    columns = {name: getattr(book, name).copy() for name in COLUMNS}
+    at = int(np.searchsorted(book.local_ts, book.local_ts[0] + 40 * 10**9))
+    for name, value in (("kind", codes.GAP), ("side", 0), ("tick", 0), ("lots", 0)):
+        columns[name][at] = value
+    lost = BookEvents(instrument=book.instrument, **columns)
+    Store.open(tmp_path / "lost").write_book(lost)
+    told = run("BTCUSDT", *JSON, "--data", tmp_path / "lost")
+    assert told.code == 0, told.err
+    stale_s = (book.local_ts[-1] + 1 - book.local_ts[at]) / 1e9
+    assert told.summary["num_gaps"] == 1
+    assert told.summary["stale_s"] == pytest.approx(stale_s, abs=1e-3)
+    text = run("BTCUSDT", *WINDOW, "--no-save", "--data", tmp_path / "lost").out
+    assert re.search(r"\ngaps in the book +1\nbook stale, s +\d+\.\d{3}\n", text)
+    whole = run("BTC-USD", *JSON)
+    assert (whole.summary["num_gaps"], whole.summary["stale_s"]) == (0, 0.0)
+    assert "gaps in the book" not in run("BTC-USD", *WINDOW, "--no-save").out
+    assert "num_gaps" not in run("ADAUSDT", *JSON).summary
 
 
 def test_a_store_is_named_as_everywhere(run, store, monkeypatch, tmp_path):
@@ -104,7 +163,7 @@ def test_several_symbols_have_books_or_none_has(run):
         (["--agent", "maker"], "(on_heartbeat); what there is of ADAUSDT is of candles"),
         (["--set", "fills=parity"], "Unknown setting 'fills'"),
         (["--set", "executon=close"], "Did you mean 'execution'?"),
-        (["--venue", "coinbase"], "Unknown symbol 'ADAUSDT'"),
+        (["--venue", "coinbase"], "coinbase must have ADAUSDT; "),
     ],
 )
 def test_what_is_of_books_is_refused_on_candles(run, arguments, words):

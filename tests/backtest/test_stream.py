@@ -14,6 +14,19 @@ from seq_gym.times import parse_time
 from tests.backtest.conftest import DAY, WINDOW
 
 TWO = ("--symbols", "BTC-USD,ETH-USD")
+PARTS = ("shortfall_bps", "spread_cost_bps", "impact_bps", "fee_bps", "mark_out_1s_bps")
+
+QUOTER = '''
+class Quoter:
+    """A bid and an offer at the touch, anew every second."""
+
+    def on_heartbeat(self, session):
+        session.cancel_all()
+        book = session.book("ETH-USD", 1)
+        session.place_order("ETH-USD", "buy", "limit", 0.3, book.bid)
+        session.place_order("ETH-USD", "sell", "limit", 0.3, book.ask)
+        session.place_order("ETH-USD", "sell", "limit", 0.0, book.ask)  # refused, never sent
+'''
 
 
 @pytest.fixture
@@ -48,6 +61,8 @@ def test_the_summary_adds_up(taken):
     )
     assert sum(each["net_pnl"] for each in told.summary["by_symbol"]) == pytest.approx(pnl["total"])
     assert told.summary["tca"]["shortfall_bps"]["count"] == len(told.fills)
+    sent = [told.summary["tca"][name]["count"] for name in ("round_trip_ns", "order_fee_bps")]
+    assert told.summary["tca"]["order_implementation_shortfall_bps"]["count"] in sent
     assert set(told.summary["tca"]["spread_cost_bps"]) == {
         "mean", "p50", "p75", "p95", "p99", "count",
     }  # fmt: skip
@@ -115,11 +130,69 @@ def test_text_has_an_aligned_line_for_each_fill_then_the_tables(run, agents, tak
     ends = {line.index(fill["liquidity"]) for line, fill in zip(lines, told.fills, strict=True)}
     assert len(ends) == 1
     titles = [table.splitlines()[0] for table in tables]
+    assert len(titles) == 5
     assert titles[:3] == ["Profit and loss", "By symbol", "Statistics"]
-    assert titles[3].startswith("Execution costs")
-    for words in ("p50", "p75", "p95", "p99", "mark-out 10 s, bps"):
-        assert words in tables[3]
+    _execution_costs_say_what_they_count(tables[3:], told.summary["tca"])
     assert "Run folder" not in text
+
+
+def _execution_costs_say_what_they_count(tables, tca):
+    """A table of fills and one of orders, latencies in the second; each with its own count."""
+    figures = {}
+    for table, each in zip(tables, ("fill", "order"), strict=True):
+        title, header, _, *rows = table.splitlines()
+        assert title.startswith(f"Execution costs by {each}, ")
+        assert header.split() == ["figure", f"{each}s", "mean", "p50", "p75", "p95", "p99"]
+        cells = [row.rsplit(maxsplit=6) for row in rows]
+        figures[each] = {words: (int(count), float(mean)) for words, count, mean, *_ in cells}
+    for each, words, name, scale in (
+        ("fill", "shortfall, bps", "shortfall_bps", 1.0),
+        ("fill", "mark-out 10 s, bps", "mark_out_10s_bps", 1.0),
+        ("order", "shortfall, bps", "order_shortfall_bps", 1.0),
+        ("order", "unfilled part, bps", "order_opportunity_bps", 1.0),
+        ("order", "whole order, bps", "order_implementation_shortfall_bps", 1.0),
+        ("order", "mark-out 10 s, bps", "order_mark_out_10s_bps", 1.0),
+        ("order", "round trip, ms", "round_trip_ns", 1e-6),
+    ):
+        count, mean = figures[each][words]
+        assert count == tca[name]["count"]
+        assert mean == pytest.approx(tca[name]["mean"] * scale, abs=6e-4), words
+    assert "round trip, ms" not in figures["fill"]
+
+
+def test_parquet_has_the_costs_of_every_order_filled_or_not(run, agents, tmp_path):
+    (agents / "quoter.py").write_text(QUOTER)
+    margin = ("--agent", agents / "quoter.py", "--set", "account=margin")
+    told = run("ETH-USD", *WINDOW, *margin, "--output", "json")
+    (folder,) = (tmp_path / "runs").iterdir()
+    fills = pl.read_parquet(folder / "fills.parquet")
+    orders = pl.read_parquet(folder / "orders.parquet")
+    fills_of = {key: rows for (key,), rows in fills.group_by("order_id")}
+    refused = orders.filter(pl.col("status") == "rejected")
+    assert refused.height > 10
+    assert refused["implementation_shortfall_bps"].null_count() == refused.height
+    ended = orders.filter(pl.col("ended_time").is_not_null())
+    counts = {"none": 0, "part": 0, "all": 0}
+    for order in ended.iter_rows(named=True):
+        part = order["filled_quantity"] / order["quantity"]
+        counts["all" if part == 1.0 else "part" if part else "none"] += 1
+        rows = fills_of.get(order["order_id"])
+        for name in PARTS:
+            mean = None
+            if rows is not None and not rows[name].null_count():
+                mean = (rows[name] * rows["quantity"]).sum() / rows["quantity"].sum()
+            assert (order[name] is None) == (mean is None), name
+            assert mean is None or order[name] == pytest.approx(mean, rel=1e-9, abs=1e-9), name
+        paid = part * (order["shortfall_bps"] or 0.0)
+        whole = order["implementation_shortfall_bps"]
+        assert whole == pytest.approx(paid + order["opportunity_bps"], rel=1e-9, abs=1e-9)
+        assert (order["opportunity_bps"] == 0.0) or part < 1.0
+    assert min(counts.values()) > 0
+    told_of = told.summary["tca"]["order_implementation_shortfall_bps"]
+    known = orders["implementation_shortfall_bps"].drop_nulls()
+    assert told_of["count"] == len(known) >= ended.height
+    assert told_of["mean"] == pytest.approx(known.mean())
+    assert told_of["p50"] == pytest.approx(known.quantile(0.5, "linear"))
 
 
 def test_s0_12_the_same_seed_and_data_give_the_same_output_and_another_seed_does_not(run, tmp_path):

@@ -54,7 +54,7 @@ def test_agents_of_one_name_are_told_apart(tmp_path):
     (tmp_path / "b").mkdir()
     second = _file(tmp_path / "b", STRATEGY)
     names = [s.name for s in choose_agents((first, second), {"hold": BASELINES["hold"]}, 0)]
-    assert names[:3] == ["mine", "mine-2", "hold-2"]
+    assert names == ["mine", "mine-2", "hold", "baseline-hold", *list(BASELINES)[1:]]
 
 
 @pytest.mark.parametrize("given", [{"algo": "ppo"}, {"vecnormalize": "v.pkl"}])

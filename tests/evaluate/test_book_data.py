@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seq_gym.engine.book import codes
 from seq_gym.errors import ConfigError, MarketDataError, UnknownName
 from seq_gym.evaluate import EvaluateBookConfig, evaluate, write_run_folder
 from seq_gym.evaluate.book_costs import BOOK_FILL_FIELDS, mids_at
 from seq_gym.evaluate.cli import main, read_command_line
 from seq_gym.market import FundingRates, Store
+from seq_gym.market.book.events import BookEvents
+from seq_gym.market.book.integrity import COLUMNS
 from seq_gym.market.book.load import load_book
 from seq_gym.market.book.synthetic import synthetic_book
 from seq_gym.policy import Strategy
@@ -84,9 +87,13 @@ def test_m5_policies_and_strategies_pay_the_same_funding_to_the_bit(name, tmp_pa
     assert free.ground.data_record()["funding"] == {}
 
 
-def test_m5_a_spot_account_pays_none_and_nothing_is_said_of_it():
+@pytest.mark.parametrize("has_rates", [False, True])
+def test_m5_a_spot_account_pays_none_and_nothing_is_said_of_it(has_rates, tmp_path):
     spot = BookParams(starting_balance=100_000.0, liquidate_on_complete=False)
-    result = evaluate(_config(sandbox=spot), agents={"hoard": Hoard}, data=BOOK)
+    rates = (f"BTCUSDT={_file(tmp_path)}",) if has_rates else None
+    config = _config(sandbox=spot, funding=rates)
+    result = evaluate(config, agents={"hoard": Hoard}, data=BOOK)
+    assert bool(result.ground.data_record()["funding"]) == has_rates
     assert all(e.costs["funding"] == 0.0 for e in result.episodes)
     assert "funding" not in dict(result.facts())["market"]
 
@@ -101,6 +108,34 @@ def test_m5_the_rates_of_a_store_are_paid_unless_a_file_is_named(tmp_path):
     named = replace(stored.config, funding=(f"BTCUSDT={_file(tmp_path, times=2.0)}",))
     for once, twice in zip(stored.episodes, evaluate(named, agents=agents).episodes, strict=True):
         assert twice.costs["funding"] == pytest.approx(2.0 * once.costs["funding"])
+
+
+def test_b10_windows_with_a_stale_book_are_told(tmp_path):
+    columns = {name: getattr(BOOK, name).copy() for name in COLUMNS}
+    at = int(np.searchsorted(BOOK.local_ts, START + 100 * NS))
+    for name, value in (("kind", codes.GAP), ("side", 0), ("tick", 0), ("lots", 0)):
+        columns[name][at] = value
+    lost = BookEvents(instrument=BOOK.instrument, **columns)
+    config = _config(env_settings={}, agent=("maker",), episodes=3, episode_steps=250)
+    result = evaluate(config, data=lost)
+    windows = result.document()["windows"]
+    gap_ns = int(BOOK.local_ts[at])
+    for window, each in zip(windows, result.windows, strict=True):
+        start, end = result.ground.span(each)
+        assert window["starts_stale"] == (start >= gap_ns)
+        assert window["num_gaps"] == (end >= gap_ns)
+        stale_s = max(end - max(start, gap_ns), 0) / NS
+        assert window["stale_s"] == pytest.approx(stale_s)
+    assert [w["num_gaps"] for w in windows] == [0, 1, 1]
+    assert [w["starts_stale"] for w in windows] == [False, False, True]
+    note = "STALE BOOK: 2 of 3 windows met a gap in the recording, and 1 began in a book"
+    assert note in result.text()
+    assert not any(e.fills for e in result.episodes_of("maker") if e.index == 2)
+    folder, _ = write_run_folder(result, ["evaluate"], tmp_path)
+    assert note in (folder / "report.html").read_text()
+    whole = evaluate(config, data=BOOK)
+    assert "STALE BOOK" not in whole.text()
+    assert all(w["num_gaps"] == 0 for w in whole.document()["windows"])
 
 
 def test_rates_that_are_nobodys_are_refused(tmp_path):

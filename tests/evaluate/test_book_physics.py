@@ -12,7 +12,7 @@ import pytest
 
 from seq_gym.config import config_to_toml, load_config
 from seq_gym.errors import ConfigError
-from seq_gym.evaluate import EvaluateBookConfig, evaluate
+from seq_gym.evaluate import EvaluateBookConfig, evaluate, write_run_folder
 from seq_gym.evaluate.book_costs import BOOK_FILL_FIELDS, mids_at
 from seq_gym.evaluate.cli import main, read_command_line
 from seq_gym.market.book.events import BookData
@@ -64,7 +64,11 @@ def test_what_is_said_wins_and_leaves_the_rest_to_the_environment(name, book, tm
     assert read_command_line(["--config", str(path), "--env", "BookTrading-v0"]).sandbox == said
 
 
-def test_without_an_environment_accounts_are_on_margin():
+def test_without_an_environment_accounts_are_on_margin_as_help_says(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "without --env those of a margin account of 100,000, unless --set says others" in told
     usual = EvaluateBookConfig().sandbox
     margin = replace(BookParams(), account="margin", starting_balance=100_000.0)
     assert usual == replace(margin, liquidate_on_complete=False)
@@ -166,3 +170,38 @@ def test_scripted_executors_have_the_parent_shortfall_of_perold(side, book):
     costs = [figures[name]["parent_shortfall_bps"].estimate for name, _ in pairs]
     assert len(costs) == 2
     assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize(
+    ("account", "side", "words"),
+    [
+        ("spot", "buy", "plus, for policies, twice the worth of the parent order in cash;"),
+        ("spot", "sell", "plus, for policies, the quantity to sell;"),
+        ("margin", "sell", "plus, for policies, twice the worth of the parent order in cash;"),
+    ],
+)
+def test_what_an_account_of_execution_starts_with_is_told_as_it_is(account, side, words, book):
+    config = EvaluateBookConfig(
+        env="Execution-v0",
+        sandbox=replace(EvaluateBookConfig(env="Execution-v0").sandbox, account=account),
+        env_settings={"quantity": 0.4, "side": side},
+        episodes=1,
+        episode_steps=50,
+    )
+    result = evaluate(config, data=book)
+    assert f"{account} account of 10,000 {words}" in result.text()
+    (episode,) = result.episodes_of("passive")
+    mid = float(mids_at(book, np.array([episode.start_ns]))[0])
+    worths = 1.0 if words.startswith("plus, for policies, the") else 2.0
+    assert episode.equity[0] == pytest.approx(10_000.0 + worths * 0.4 * mid)
+
+
+def test_a_users_agent_keeps_its_name_beside_a_baseline_of_the_same(book, tmp_path):
+    config = EvaluateBookConfig(
+        env="Execution-v0", agent=(str(AGENTS / "twap.py"),), episodes=1, episode_steps=50
+    )
+    result = evaluate(config, data=book)
+    assert [spec.name for spec in result.specs] == ["twap", "random", "baseline-twap", "aggressive"]
+    assert result.candidates == ["twap"]
+    folder, _ = write_run_folder(result, ["evaluate"], tmp_path)
+    assert "-twap-s" in folder.name

@@ -17,6 +17,7 @@ from seq_gym.errors import ConfigError, UnknownName
 from seq_gym.evaluate import EvaluateBookConfig, EvaluateConfig, evaluate, write_run_folder
 from seq_gym.evaluate.book_costs import BOOK_FILL_FIELDS
 from seq_gym.evaluate.cli import main, read_command_line
+from seq_gym.evaluate.picture import draw, shown_window
 from seq_gym.market.book.synthetic import synthetic_book, synthetic_books
 from seq_gym.metrics import episode_metrics
 from seq_gym.policy import Strategy
@@ -293,6 +294,31 @@ def test_a_run_folder_of_books_is_whole_and_repeats_to_the_byte(tmp_path, capsys
     assert manifest["data"]["source"] == "synthetic book of seed 42"
     assert manifest["data"]["rows"] > 1_000
     assert (first / "equity.png").stat().st_size > 10_000
+
+
+def test_the_picture_has_the_unit_of_the_tables(book, told, market, small, monkeypatch):
+    from matplotlib.figure import Figure
+
+    made, subplots = [], Figure.subplots
+
+    def recorded(figure, *args, **kw):
+        made.append(subplots(figure, *args, **kw))
+        return made[-1]
+
+    monkeypatch.setattr(Figure, "subplots", recorded)
+    of_books = evaluate(told, agents={"swing": Swing}, data=book)
+    of_candles = evaluate(small, data=market)
+    for result, word, scale in ((of_books, "bps", 1e4), (of_candles, "%", 100.0)):
+        draw(result.specs, result.episodes, result.ground)
+        _, drawdown, _, returns = made[-1]
+        assert drawdown.get_ylabel() == f"below the peak, {word}"
+        assert returns.get_xlabel() == f"return, {word}"
+        own = [each for each in result.episodes if each.agent == 0]
+        drawn = returns.collections[0].get_offsets()[:, 0]
+        np.testing.assert_allclose(drawn, [scale * e.metrics.total_return_frac for e in own])
+        shown = next(e for e in own if e.index == shown_window(result.episodes))
+        deepest = -scale * shown.metrics.max_drawdown_frac
+        assert min(drawdown.lines[0].get_ydata()) == pytest.approx(deepest)
 
 
 def test_what_was_interrupted_on_books_is_kept(book, told, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from seq_gym.config import load_config
 from seq_gym.errors import ConfigError
 from seq_gym.evaluate import PHYSICS_VERSION, EvaluateConfig
 from seq_gym.evaluate import folder as folders
+from seq_gym.evaluate import run as run_module
 from seq_gym.evaluate.cli import main, read_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,6 +268,20 @@ def test_an_import_of_the_package_brings_no_parser_and_no_picture():
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
+def test_there_are_no_more_processes_than_cores_and_episodes(tmp_path, monkeypatch):
+    started = []
+
+    @contextlib.contextmanager
+    def around_every_start():
+        started.append(1)
+        yield
+
+    monkeypatch.setattr(run_module, "_interrupts_held", around_every_start)
+    monkeypatch.setattr(run_module, "_cores", lambda: 2)
+    assert main([*SMALL, "--workers", "99", "--out", str(tmp_path / "cores")]) == 0
+    assert len(started) == 2
+
+
 def test_ctrl_c_stops_the_workers_without_a_word_of_theirs(tmp_path):
     agent = tmp_path / "stops.py"
     agent.write_text(

@@ -102,6 +102,15 @@ def test_none_is_written_as_a_word_where_a_field_is_optional():
     assert made == Outer()
 
 
+def test_none_in_an_open_table_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "a.toml"
+    config = Outer(free={"horizon": None, "many": [None, "x"], "table": {"a": None, "b": "n"}})
+    path.write_text(config_to_toml(config))
+    assert load_config(Outer, path) == config
+    known = {"free": {"horizon": None}}
+    assert with_overrides(Outer(), ["horizon=none"], known=known).free == {"horizon": None}
+
+
 def test_a_field_without_a_default_must_be_given():
     assert config_from_mapping(Needs, {"must": 1}) == Needs(must=1)
     with pytest.raises(ConfigError, match="must"):

@@ -142,10 +142,12 @@ def _decision_times(
     known = BookFeatures(tape, instrument).known_from(names)
     last = int(tape.local_rows["ts"][-1]) + feed_ns
     if known == NEVER:
-        needed = max(BOOK_FEATURES[name].look_back_s for name in names)
+        longest = max(names, key=lambda name: BOOK_FEATURES[name].look_back_s)
+        needed = BOOK_FEATURES[longest].look_back_s
         raise ConfigError(
             f"The recording must be longer than the look-back of its features, {needed:g} s of a "
-            f"known book; it ends at {format_time(last)}. Use more data or other features."
+            f"known book for {longest!r}; it ends at {format_time(last)}. Use more data, or "
+            "features without a look-back: features=['microprice_bps', 'imbalance_1']."
         )
     if every_ns:
         if (last - known) // every_ns > _MOST_TIMES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, get_args
@@ -20,7 +20,7 @@ from seq_gym.envs.numbers import check_choice, check_number, check_whole, is_who
 from seq_gym.envs.rewards import RewardSpec
 from seq_gym.envs.windows import EXPLICIT, FULL, RANDOM, SEQUENTIAL
 from seq_gym.errors import ConfigError, UnknownName
-from seq_gym.market.book.events import BookData, BookEvents
+from seq_gym.market.book.events import BookData, BookEvents, read_names
 from seq_gym.market.book.load import load_book
 from seq_gym.market.store import store_of
 from seq_gym.sandbox.book.funding import book_funding
@@ -90,14 +90,6 @@ def _synthetic(symbols: tuple[str, ...], venues: tuple[str, ...]) -> BookData:
     return load_book(None, symbols=symbols or None, venues=venues or None)
 
 
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    """Read one name or several; None: none."""
-    many = (value,) if isinstance(value, str) else () if value is None else value
-    if not isinstance(many, list | tuple) or not all(isinstance(each, str) for each in many):
-        raise ConfigError(f"{name} must be a name, or a list of names; was {value!r}.")
-    return tuple(many)
-
-
 def _time(name: str, value: Any, *, end: bool = False) -> int:
     """Read an argument that is a time."""
     try:
@@ -109,9 +101,10 @@ def _time(name: str, value: Any, *, end: bool = False) -> int:
 def _load(values: Mapping[str, Any], look_back_s: float) -> BookData:
     """Read the data, with what precedes `start` as far as features need it."""
     data = values["data"]
-    symbols, venues = _names("symbols", values["symbols"]), _names("venue", values["venue"])
+    symbols = read_names("symbols", values["symbols"])
+    venues = read_names("venue", values["venue"])
     if data is None:
-        return _synthetic(symbols, venues)
+        return _synthetic(tuple(symbols or ()), tuple(venues or ()))
     bounds: dict[str, Any] = {}
     in_memory = isinstance(data, BookData | BookEvents)
     if not in_memory and values["start"] is not None:
@@ -152,12 +145,12 @@ def read_features(features: Any) -> tuple[str, ...]:
         UnknownName: There is no such feature.
         ConfigError: It is no set, name, or list of these.
     """
-    if not isinstance(features, str | list | tuple):
+    if not isinstance(features, Iterable):
         raise ConfigError(
             f"features must be a set, a name or a list of these; was {features!r}. Likely fix: "
             "'default'."
         )
-    return book_feature_names(features)
+    return book_feature_names(features if isinstance(features, str) else tuple(features))
 
 
 def _market(values: Mapping[str, Any], params: BookParams, task: BookTask) -> BookMarket:
@@ -231,7 +224,7 @@ def _windows(
     window, steps = values["window"], values["episode_steps"]
     none = np.zeros(0, np.int64)
     if not isinstance(window, str):
-        if not isinstance(window, list | tuple | np.ndarray):
+        if not isinstance(window, Iterable) or isinstance(window, Mapping):
             raise ConfigError(
                 f"window must be {', '.join(WINDOWS)} or a list of starts; was {window!r}."
             )

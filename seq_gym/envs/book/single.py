@@ -62,6 +62,7 @@ class BookEnv(gymnasium.Env[Any, Any]):
         self._reward: Any = _window(self._core.rewards)
         self._equity: Any = _window(accounts["equity"])
         self._ending: Any = _window(accounts["ending"])
+        self._gaps: Any = _window(accounts["num_gaps"])
         self._action: NDArray[Any] = self._core.actions.reshape(self.action_space.shape or (1,))
         self._action_kind = self._action.dtype.kind
         self._address = self._core.address
@@ -218,7 +219,11 @@ class BookEnv(gymnasium.Env[Any, Any]):
         return row if self._flat else self._core.shaped(row)
 
     def _info(self) -> dict[str, Any]:
-        info: dict[str, Any] = {"equity": self._equity[0], "ending": _ENDINGS[self._ending[0]]}
+        info: dict[str, Any] = {
+            "equity": self._equity[0],
+            "ending": _ENDINGS[self._ending[0]],
+            "num_gaps": self._gaps[0],
+        }
         if self._has_terms:
             info["reward_terms"] = self.reward_terms
         return info

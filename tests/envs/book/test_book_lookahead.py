@@ -10,7 +10,7 @@ import pytest
 
 from seq_gym.engine.book import codes
 from seq_gym.market.book.events import BookEvents
-from tests.envs.book.worlds import SMALL, make, sampled
+from tests.envs.book.worlds import SMALL, make, make_vec, sampled
 
 
 def _altered(events: BookEvents, after: int, seed: int) -> BookEvents:
@@ -66,3 +66,32 @@ def test_b1_the_queue_at_the_venue_is_not_shown() -> None:
         np.testing.assert_array_equal(left[0], right[0])
     orders = [each._core.batch.orders[0, 0] for each in (env, other)]
     assert (orders[0]["front"] != orders[1]["front"]).any()  # it was another queue
+
+
+@pytest.mark.parametrize("every", ["100ms", "1s"])
+def test_where_the_agent_will_stand_is_guessed_for_speed_and_changes_nothing(every: str) -> None:
+    """With an answer on its way at every decision, and a heartbeat before it: it may be late."""
+    latency = {"entry_ms": 30.0, "response_ms": 40.0}
+    envs = make_vec(
+        "seq_gym/MarketMaking-v0", num_envs=4, decide_every=every, latency=latency, episode_steps=15
+    )
+    actions = sampled(envs.single_action_space, 4, 40)
+
+    def play() -> list[Any]:
+        shown: list[Any] = [envs.reset(seed=5)[0]]
+        for each in actions:
+            observations, rewards, *_ = envs.step(each)
+            shown += [observations.copy(), rewards.copy()]
+        return shown
+
+    guessed = play()
+    rows = envs.settings.grid.rows
+    kept = rows.copy()
+    try:
+        rows[:] = 0  # never the place: it is searched for
+        searched = play()
+    finally:
+        rows[:] = kept  # environments over one book share it
+    assert kept.any()
+    for one, two in zip(guessed, searched, strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -164,3 +164,21 @@ def test_a_parent_by_participation_is_a_tenth_unless_it_is_said() -> None:
     assert make(EXECUTION, participation=0.1).unwrapped.settings.setup.max_qty == usual
     with pytest.raises(UnknownName, match="buy"):
         make(EXECUTION, side="by")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"decide_every": np.timedelta64(1, "s")},
+        {"window": range(4, 20, 3), "episode_steps": 5},
+        {"symbols": np.array(["BTCUSDT"])},
+        {"features": np.array(["spread_bps"])},
+        {"volatility_bounds": np.array([0.5, 2.0], np.float32)},
+    ],
+)
+def test_numbers_and_lists_of_other_libraries_are_as_good_as_pythons(
+    arguments: dict[str, Any],
+) -> None:
+    env = make(**arguments)
+    env.reset(seed=np.int64(3))
+    env.step(env.action_space.sample())

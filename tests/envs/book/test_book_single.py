@@ -14,7 +14,7 @@ from seq_gym.engine.book import codes
 from seq_gym.envs.book import core
 from seq_gym.errors import ConfigError, UnknownName, UsageError
 from seq_gym.types import Ending
-from tests.envs.book.worlds import KINDS, SMALL, hand, make, play, sampled, still
+from tests.envs.book.worlds import KINDS, MS, SMALL, START, hand, make, play, sampled, still
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,6 +119,21 @@ def test_b10_a_gap_under_truncate_ends_the_episode() -> None:
     assert steps < 10
 
 
+def test_b10_info_counts_stale_stretches_as_final_info_does() -> None:
+    snapshot = (codes.SNAPSHOT, 1, 1_000, 50)
+    gaps = [(250, codes.GAP, 0, 0, 0), (450, *snapshot), (650, codes.GAP, 0, 0, 0)]
+    env = hand(sorted([*still(), *gaps]))
+    told = play(env, [np.array([0.0], np.float32)] * 20, seed=0)
+    counted = [info["num_gaps"] for info in told["infos"]]
+    assert counted == sorted(counted)
+    assert counted[0] == 0
+    assert counted[-1] == env.unwrapped.finals["num_gaps"] == env.unwrapped.session.num_gaps == 2
+    # At 300 ms the book is stale: an episode that begins there says so at once.
+    late = int(np.searchsorted(env.unwrapped.times, START + 300 * MS))
+    _, info = env.reset(options={"start": late})
+    assert info["num_gaps"] == 1
+
+
 def test_the_session_is_a_view_with_fills_orders_and_equity_at_every_decision() -> None:
     env = make(action="order")
     told = play(env, _actions(env, 20), seed=4)
@@ -178,7 +193,7 @@ def test_e4c_a_restored_episode_repeats_byte_for_byte(kind: str) -> None:
 def test_info_is_small_and_observations_are_fresh() -> None:
     env = make()
     one, info = env.reset(seed=0)
-    assert set(info) == {"equity", "ending"}
+    assert set(info) == {"equity", "ending", "num_gaps"}
     kept = one.copy()
     two = env.step(np.array([1.0], np.float32))[0]
     assert two is not one

@@ -62,6 +62,7 @@ def test_row_i_is_the_single_environment_seeded_s_plus_i(variant: str) -> None:
                 final = infos["final_info"]
                 assert final["equity"][e] == info["equity"]
                 assert final["ending"][e] == info["ending"]
+                assert final["num_gaps"][e] == info["num_gaps"]
                 for name, value in env.unwrapped.finals.items():
                     assert final[name][e] == value
                 observation = env.reset()[0]
