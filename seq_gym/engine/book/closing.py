@@ -12,13 +12,11 @@ from seq_gym.engine.book.codes import (
     EXECUTED,
     FREE,
     HEARTBEAT_NS,
-    NEVER,
     NO_ASK,
     NO_BID,
 )
 from seq_gym.engine.book.cursor import number_up_to
 from seq_gym.engine.book.journal import log_money, log_order, new_event
-from seq_gym.engine.book.lanes import first_receipt, next_report
 from seq_gym.engine.book.levels import lots_at, next_tick
 from seq_gym.engine.book.money import (
     book_fill,
@@ -31,7 +29,7 @@ from seq_gym.engine.book.money import (
     whole_lots,
     worth,
 )
-from seq_gym.engine.book.reports import deliver_report, forget, refresh_reserves
+from seq_gym.engine.book.reports import forget, refresh_reserves
 from seq_gym.engine.book.tables import instrument, lane, order, params_at, position, row_at, tape
 from seq_gym.engine.book.units import base_of_lots, price_of
 from seq_gym.engine.codes import (
@@ -117,22 +115,8 @@ def _oldest(c: Any, e: int, s: int) -> int:
 
 
 @helper
-def _hear_out(c: Any, a: Any, e: int) -> None:
-    """Receive what the venue has answered by now: no execution is ever left out of the money (F5).
-
-    The quarter of the event ring that stays free has room for all of it.
-    """
-    s = next_report(c, e, NEVER - 1)
-    while s >= 0:
-        a.now = max(a.now, first_receipt(c, e, s))
-        deliver_report(c, a, e, s)
-        s = next_report(c, e, NEVER - 1)
-
-
-@helper
 def _cancel_working(c: Any, a: Any, e: int, reason: int) -> None:
     """Cancel what still works at the end, lane by lane in order of id; empty the channels."""
-    _hear_out(c, a, e)
     for s in range(c.num_lanes):
         k = _oldest(c, e, s)
         while k >= 0:
@@ -144,6 +128,7 @@ def _cancel_working(c: Any, a: Any, e: int, reason: int) -> None:
             k = _oldest(c, e, s)
         row = lane(c, e, s)
         row.requests_head = row.requests_tail
+        row.reports_head = row.reports_tail
         row.num_resting = 0
         row.first_slot = -1
         row.last_slot = -1

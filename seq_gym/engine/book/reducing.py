@@ -32,7 +32,7 @@ def _left_to_reduce(c: Any, e: int, s: int, side: int) -> float:
         left = -side * (held + lane(c, e, s).untold)
         return max(math.floor(left + _DUST_LOTS) + 0.0, 0.0)
     left = -side * (held + lane(c, e, s).untold)
-    return left if rounded(left / lot_units(p, ins)) > 0.0 else 0.0
+    return left if rounded(left / lot_units(p, ins) + _DUST_LOTS) > 0.0 else 0.0
 
 
 @helper

@@ -173,13 +173,6 @@ class ReferenceBook(Verbs):
         last = max(feed.last_ts for feed in self.feeds)
         self.end_episode(DATA_END if last < self.account.end else WINDOW_END)
 
-    def cancel_working(self, reason: int) -> None:
-        """Hear what the venues have answered by now, then cancel what works (F5)."""
-        while any(venue.reports for venue in self.venues):
-            told = ((v.reports[0].receipt, s) for s, v in enumerate(self.venues) if v.reports)
-            self._receive(heapq.heappop(self.venues[min(told)[1]].reports))
-        super().cancel_working(reason)
-
     def _drain(self) -> None:
         """Requests in flight meet the book as it stands; reports arrive (B20)."""
         while True:

@@ -129,7 +129,8 @@ class Executing:
         if not o.flags & REDUCE_ONLY_FLAG:
             return o.leaves
         left = -o.side * self.net
-        return min(o.leaves, left) if self.lots_of(left) > 0 else 0.0
+        dust = 1e-6 * (1.0 if self.strict else self.ins.lot_mul / self.ins.lot_div)
+        return min(o.leaves, left) if self.lots_of(left + dust) > 0 else 0.0
 
     def cannot_reduce(self, o: Order) -> bool:
         """Say whether a reduce-only order has nothing to reduce."""

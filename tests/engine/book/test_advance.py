@@ -337,38 +337,3 @@ def test_b6_a_lane_more_changes_no_fill_of_another(seed: int) -> None:
         names = [name for name in events.dtype.names if name != "order_id"]
         journals.append(events[events["lane"] == 0][names].tolist())
     assert str(journals[0]) == str(journals[1])
-
-
-def test_f5_whatever_ends_an_episode_the_executions_on_their_way_are_booked_first() -> None:
-    rows = [*opening(), trade(50 * MS, -1, 99, 20)]
-    batch = make_batch(make_tape(rows), instrument=SLOW)
-    limit(batch, 1, 100, 2.0)
-    batch.advance(0, T0 + 52 * MS)  # the venue has filled it at 50 ms, and tells it at 57 ms
-    assert batch.positions[0, 0].qty == 0.0
-    batch.end_episode(0, common.INVENTORY_LIMIT)
-    assert (batch.positions[0, 0].qty, batch.accounts[0].cash) == (2.0, 10_000.0 - 200.0)
-    events = batch.drain(0)
-    assert kinds(events)[-1] == codes.EXECUTED
-    assert events["local_ts"][-1] == T0 + 57 * MS
-    assert events["exch_ts"][-1] == T0 + 50 * MS
-
-
-def test_f5_a_margin_call_closes_what_was_executed_and_not_yet_told() -> None:
-    at = 900 * MS
-    gone = [depth(at, 1, tick, 0) for tick in (100, 99, 98)]
-    gone += [depth(at, -1, tick, 0) for tick in (101, 102, 103)]
-    fall = [*gone, depth(at, 1, 60, 10), depth(at, -1, 62, 10)]
-    rows = [*opening(), *fall, trade(997 * MS, -1, 60, 3)]
-    batch = make_batch(make_tape(rows), instrument=SLOW, margin=1, starting_balance=350.0)
-    market(batch, 1, 9.0)
-    batch.advance(0, T0 + 500 * MS)
-    assert batch.positions[0, 0].qty == 9.0
-    resting = limit(batch, 1, 61, 1.0)  # hit by the print through it at 997 ms, told at 1,004 ms
-    assert batch.advance(0, T0 + 2 * SECOND) == codes.ENDED
-    assert batch.accounts[0].ending == common.LIQUIDATED
-    events = batch.drain(0)
-    mine = events[events["order_id"] == resting]
-    assert kinds(mine)[-1] == codes.EXECUTED
-    closed = events[(events["kind"] == codes.EXECUTED) & (events["reason"] == common.LIQUIDATION)]
-    assert closed["qty"].sum() == 10.0
-    assert batch.positions[0, 0].qty == 0.0

@@ -87,7 +87,9 @@ def one_order(rng: np.random.Generator, world: World) -> list[Step]:
 
 def check_chain(seed: int, *, calm: bool) -> tuple[float, ...]:
     """Fill one order along the chain of models; return what each filled."""
-    world = World(seed, 200, calm=calm, **QUIET | {"fills": codes.STRICT, "any_risk": 0})
+    # Each skipped fill is a draw (Z1): the n-th one is another fill under another model.
+    off = {"any_risk": 0, "adverse": 0}
+    world = World(seed, 200, calm=calm, **QUIET | {"fills": codes.STRICT} | off)
     if not calm:
         world.params["margin"], world.params["max_position_notional"] = 1, np.inf
         world.params["price_deviation_frac"], world.params["stale_policy"] = np.inf, 0
